@@ -1,1 +1,158 @@
-//! (being built)
+//! Devices: bytes and launches. This layer has never heard of tensors, gradients or convolutions.
+//!
+//! An op describes what should run as a [`Launch`]; a [`Device`] runs a whole list of them. The trait has seven verbs and
+//! does not grow with the ops.
+
+pub mod cpu;
+
+use crate::error::{Error, Result};
+use std::any::Any;
+use std::sync::Arc;
+
+/// What the rest of the crate may ask of a device. It knows bytes and launches, not tensors.
+pub trait Device: Send + Sync {
+    /// Takes `bytes` of zeroed device memory; out of memory is an [`Error::Device`] that says how much was asked for.
+    fn alloc(&self, bytes: usize) -> Result<Buffer>;
+    /// Copies `from` into the buffer at `offset`, ordered before launches given later.
+    fn write(&self, to: &Buffer, offset: usize, from: &[u8]) -> Result<()>;
+    /// Copies out of the buffer at `offset`, after every launch given before.
+    fn read(&self, from: &Buffer, offset: usize, to: &mut [u8]) -> Result<()>;
+    /// Copies `bytes` from one buffer's offset to another buffer's offset.
+    fn copy(&self, from: (&Buffer, usize), to: (&Buffer, usize), bytes: usize) -> Result<()>;
+    /// Runs a whole list in order over the bound memory.
+    fn launch(&self, list: &[Launch], memory: &Memory) -> Result<()>;
+    /// Waits until everything given before has finished.
+    fn sync(&self) -> Result<()>;
+    /// What this device is.
+    fn info(&self) -> Info;
+}
+
+/// A device's name as the first line of every command shows it.
+#[derive(Clone, Debug)]
+pub struct Info {
+    /// `cpu` or `cuda:0`.
+    pub name: String,
+    /// Model and what the kernels use of it, such as the instruction set and the number of threads.
+    pub detail: String,
+    /// Instruction set or GPU architecture: the same bits are promised only within one of these.
+    pub architecture: String,
+    /// Worker threads of a CPU; 1 for a GPU.
+    pub threads: usize,
+}
+
+/// A piece of device memory. Dropping the last clone gives the memory back.
+#[derive(Clone)]
+pub struct Buffer {
+    bytes: usize,
+    owner: Arc<dyn Any + Send + Sync>,
+}
+
+impl Buffer {
+    /// Length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The two buffers that a plan addresses: parameters and everything else that outlives a run, and one arena.
+#[derive(Clone)]
+pub struct Memory {
+    pub store: Buffer,
+    pub arena: Buffer,
+}
+
+/// Which of the two buffers a region lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Space {
+    Store,
+    Arena,
+}
+
+/// A range of bytes in one of the plan's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    pub space: Space,
+    pub offset: usize,
+    pub bytes: usize,
+}
+
+impl Region {
+    /// The region of an optional argument that is not there.
+    pub const ABSENT: Region = Region { space: Space::Arena, offset: 0, bytes: 0 };
+
+    fn overlaps(&self, other: &Region) -> bool {
+        self.space == other.space
+            && self.bytes > 0
+            && other.bytes > 0
+            && self.offset < other.offset + other.bytes
+            && other.offset < self.offset + self.bytes
+    }
+}
+
+/// How many blocks or threads along each axis.
+pub type Dim = [u32; 3];
+
+/// One kernel, written twice: for the card (`entry`, in `kernels/<room>.cu`) and for the host.
+pub struct Kernel {
+    /// The file that holds it.
+    pub room: &'static str,
+    /// The name it is launched by.
+    pub entry: &'static str,
+    /// The host twin: fast Rust over slices.
+    pub host: fn(cpu::HostArgs),
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.room, self.entry)
+    }
+}
+
+/// A kernel with its geometry and its arguments: plain data, printable, countable, replayable.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub kernel: &'static Kernel,
+    pub grid: Dim,
+    pub block: Dim,
+    /// Dynamic shared memory in bytes.
+    pub shared: u32,
+    /// Regions that are only read, in the order of the kernel's parameters.
+    pub reads: Vec<Region>,
+    /// Regions that are written (or updated in place); none overlaps any other region of the launch.
+    pub writes: Vec<Region>,
+    /// The `#[repr(C)]` struct that the kernel takes by value after its pointers.
+    pub params: Vec<u8>,
+    /// Floating-point operations of the mathematics (a multiply-add is two), whatever the algorithm saves.
+    pub flop: u64,
+}
+
+impl Launch {
+    /// Bytes that must cross the memory bus when nothing is cached: everything read and written once.
+    pub fn bytes(&self) -> u64 {
+        self.reads.iter().chain(&self.writes).map(|region| region.bytes as u64).sum()
+    }
+}
+
+/// Which device a command asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+/// Opens a device and says why it is this one. `threads` of `None` means every core this process may use.
+///
+/// Errors: [`Error::Device`] when a CUDA device is asked for; it is never replaced by another one silently.
+pub fn open(choice: Choice, threads: Option<usize>) -> Result<(Arc<dyn Device>, String)> {
+    match choice {
+        Choice::Cuda(ordinal) => {
+            Err(Error::Device(format!("--device cuda:{ordinal}: this build has no CUDA kernels yet; use --device cpu")))
+        }
+        Choice::Cpu | Choice::Auto => {
+            let device = cpu::Cpu::new(threads)?;
+            let why = if choice == Choice::Cpu { "asked for" } else { "this build has no CUDA kernels" };
+            Ok((Arc::new(device), why.to_owned()))
+        }
+    }
+}

@@ -1,1 +1,198 @@
-//! (being built)
+//! One room per op: its shapes, its launches, its gradient, its host arithmetic. An op knows nothing of the graph it stands in,
+//! of other ops, or of devices by name; it never calls a driver.
+//!
+//! Adding an op: `src/ops/<room>.rs`, `kernels/<room>.cu`, `tests/ops/<room>.rs`, `benches/ops/<room>.rs`, and one line in each list.
+
+pub mod add;
+pub mod center_loss;
+pub mod conv;
+pub mod linear;
+pub mod pixel_loss;
+pub mod pixels;
+pub mod pool;
+pub mod prelu;
+pub mod resize;
+pub mod sgd;
+pub mod softmax_loss;
+
+use crate::backend::{Kernel, Launch, Region};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use bytemuck::Pod;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What the numbers of a value are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    F32,
+    U8,
+    I32,
+}
+
+impl Type {
+    /// Bytes of one number.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Type::F32 | Type::I32 => 4,
+            Type::U8 => 1,
+        }
+    }
+}
+
+/// Shape and number type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Desc {
+    pub shape: Shape,
+    pub dtype: Type,
+}
+
+impl Desc {
+    /// f32 numbers.
+    pub const fn f32(shape: Shape) -> Self {
+        Desc { shape, dtype: Type::F32 }
+    }
+
+    /// Bytes in memory.
+    pub const fn bytes(&self) -> usize {
+        self.shape.elements() * self.dtype.bytes()
+    }
+}
+
+/// A value where the planner put it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub desc: Desc,
+    pub region: Region,
+}
+
+/// Everything an op needs to describe its launches.
+#[derive(Clone, Debug)]
+pub struct Io {
+    pub inputs: Vec<Place>,
+    pub outputs: Vec<Place>,
+    pub workspace: Region,
+}
+
+impl Io {
+    /// Shape of input `index`.
+    pub fn input(&self, index: usize) -> Shape {
+        self.inputs[index].desc.shape
+    }
+
+    /// Shape of output `index`.
+    pub fn output(&self, index: usize) -> Shape {
+        self.outputs[index].desc.shape
+    }
+
+    /// Where input `index` lies, or nowhere when the op has no such input.
+    pub fn read(&self, index: usize) -> Region {
+        self.inputs.get(index).map_or(Region::ABSENT, |place| place.region)
+    }
+
+    /// Where output `index` lies, or nowhere when the op has no such output.
+    pub fn write(&self, index: usize) -> Region {
+        self.outputs.get(index).map_or(Region::ABSENT, |place| place.region)
+    }
+}
+
+/// Where an emitted gradient op takes an operand from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// Input of the op whose gradient this is.
+    Input(usize),
+    /// Output of the op whose gradient this is.
+    Output(usize),
+    /// Gradient that arrived at this output.
+    Upstream(usize),
+    /// Output `.1` of the emitted op `.0`.
+    Emitted(usize, usize),
+}
+
+/// The gradient of an op, as data: which ops to run and which of their outputs belongs to which input.
+#[derive(Debug, Default)]
+pub struct Gradient {
+    pub emitted: Vec<(Arc<dyn Op>, Vec<Operand>)>,
+    /// One entry per input; `None` where no gradient flows.
+    pub of_input: Vec<Option<Operand>>,
+}
+
+/// An operation on values: shapes, launches, gradient. Implementations are plain parameter structs.
+pub trait Op: Debug + Send + Sync {
+    /// The name in plans, errors and profiles.
+    fn name(&self) -> &'static str;
+
+    /// Checks the inputs and says what comes out. The error names the op and the shapes.
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>>;
+
+    /// Scratch bytes for the time of the launches.
+    fn workspace(&self, _inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        0
+    }
+
+    /// What to run.
+    fn launches(&self, io: &Io) -> Vec<Launch>;
+
+    /// How gradients flow back; `needed[i]` tells whether anybody wants the gradient of input `i`.
+    fn gradient(&self, needed: &[bool]) -> Gradient {
+        Gradient { emitted: Vec::new(), of_input: vec![None; needed.len()] }
+    }
+
+    /// A loss begins a backward pass: its gradient needs no upstream, it is one of its outputs.
+    fn is_loss(&self) -> bool {
+        false
+    }
+
+    /// Inputs that are updated in place.
+    fn updates(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// What this op is as the tail of another one, when it can be.
+    fn epilogue(&self) -> Option<Epilogue> {
+        None
+    }
+
+    /// This op with `tail` in its epilogue, taking the tail's other operand as one more input. With `keep`, somebody else
+    /// still reads this op's plain output, which then becomes output 1.
+    fn absorb(&self, _tail: Epilogue, _keep: bool) -> Option<Arc<dyn Op>> {
+        None
+    }
+}
+
+/// Elementwise work that a matrix-like op can do while its result is still in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// PReLU with one slope per channel as the other operand.
+    Prelu,
+    /// Sum with another tensor of the same shape.
+    Add,
+}
+
+/// The error of inputs that do not fit, naming the op and every shape.
+pub fn mismatch(op: &dyn Op, inputs: &[Desc], wanted: &str) -> Error {
+    let shapes: Vec<String> = inputs.iter().map(|desc| format!("{} {:?}", desc.shape, desc.dtype)).collect();
+    Error::Shape(format!("{}: inputs [{}] do not fit: {wanted}", op.name(), shapes.join(", ")))
+}
+
+/// A launch of one thread per element in blocks of 256.
+pub fn elementwise<P: Pod>(
+    kernel: &'static Kernel,
+    elements: usize,
+    reads: Vec<Region>,
+    writes: Vec<Region>,
+    params: P,
+) -> Launch {
+    let threads = 256;
+    let blocks = elements.div_ceil(threads as usize).clamp(1, u32::MAX as usize) as u32;
+    Launch {
+        kernel,
+        grid: [blocks, 1, 1],
+        block: [threads, 1, 1],
+        shared: 0,
+        reads,
+        writes,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        flop: elements as u64,
+    }
+}

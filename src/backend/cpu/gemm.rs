@@ -1,0 +1,133 @@
+//! Matrix products on one core, over slices: what convolution and linear layers are made of.
+//!
+//! The right matrix comes in panels of [`PANEL`] columns, `[panels][depth][PANEL]`, or is read in place row by row when its
+//! rows are a multiple of that wide. Whoever calls cuts the work into pieces and hands them to threads.
+
+use super::simd::Level;
+use super::tile::{self, Block, Strides};
+use rayon::prelude::*;
+
+pub use super::simd::PANEL;
+
+/// Depth of a piece of the right matrix: 256 x 64 columns x 4 bytes = 64 KiB, which stays in the L2 cache between rows.
+const DEPTH_BLOCK: usize = 256;
+
+/// The left matrix: element (row, k) is `data[row * row_stride + k * depth_stride]`.
+#[derive(Clone, Copy)]
+pub struct Left<'a> {
+    pub data: &'a [f32],
+    pub row_stride: usize,
+    pub depth_stride: usize,
+}
+
+/// The right matrix: element (k, panel, j) is `data[panel * panel_stride + k * depth_stride + j]`.
+#[derive(Clone, Copy)]
+pub struct Right<'a> {
+    pub data: &'a [f32],
+    pub panel_stride: usize,
+    pub depth_stride: usize,
+}
+
+impl<'a> Right<'a> {
+    /// A matrix that [`pack_rows`] or [`pack_columns`] made.
+    pub fn packed(data: &'a [f32], depth: usize) -> Self {
+        Right { data, panel_stride: depth * PANEL, depth_stride: PANEL }
+    }
+
+    /// A row-major matrix read where it lies; its rows are `width` apart.
+    pub fn in_place(data: &'a [f32], width: usize) -> Self {
+        Right { data, panel_stride: PANEL, depth_stride: width }
+    }
+}
+
+/// How many rows, how deep, how many panels of columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    pub rows: usize,
+    pub depth: usize,
+    pub panels: usize,
+}
+
+/// `out[row * out_stride + column] (+)= sum over k of left(row, k) * right(k, column)`, k ascending.
+///
+/// Panics when a slice is shorter than the extent says: a mistake in the caller's geometry must not become a wild read.
+pub fn multiply(
+    level: Level,
+    extent: Extent,
+    left: Left,
+    right: Right,
+    out: &mut [f32],
+    out_stride: usize,
+    accumulate: bool,
+) {
+    let Extent { rows, depth, panels } = extent;
+    if rows == 0 || panels == 0 {
+        return;
+    }
+    assert!(depth > 0 && level.is_supported(), "empty sum or missing instruction set");
+    let last = |count: usize, stride: usize| (count - 1) * stride;
+    assert!(last(rows, left.row_stride) + last(depth, left.depth_stride) < left.data.len(), "left matrix too short");
+    let right_end = last(panels, right.panel_stride) + last(depth, right.depth_stride) + PANEL;
+    assert!(right_end <= right.data.len(), "right matrix too short");
+    assert!(last(rows, out_stride) + panels * PANEL <= out.len(), "output matrix too short");
+    let strides = Strides {
+        a_row: left.row_stride,
+        a_depth: left.depth_stride,
+        b_panel: right.panel_stride,
+        b_depth: right.depth_stride,
+        c_row: out_stride,
+    };
+    for from in (0..depth).step_by(DEPTH_BLOCK) {
+        // SAFETY: the assertions above keep every element named by rows, panels and depth inside its slice; `out` is
+        // exclusively borrowed and shares nothing with the two others; the level is supported.
+        unsafe {
+            let block = Block {
+                rows,
+                panels,
+                depth: DEPTH_BLOCK.min(depth - from),
+                a: left.data.as_ptr().add(from * left.depth_stride),
+                b: right.data.as_ptr().add(from * right.depth_stride),
+                c: out.as_mut_ptr(),
+                strides,
+                accumulate: accumulate || from > 0,
+            };
+            tile::run(level, block);
+        }
+    }
+}
+
+/// Number of panels that hold `columns`.
+pub const fn panels(columns: usize) -> usize {
+    columns.div_ceil(PANEL)
+}
+
+/// f32 that a packed matrix takes.
+pub const fn packed_len(depth: usize, columns: usize) -> usize {
+    panels(columns) * depth * PANEL
+}
+
+/// Packs the transpose of a row-major `[columns][depth]` matrix; missing columns of the last panel become zero.
+pub fn pack_columns(matrix: &[f32], columns: usize, depth: usize, packed: &mut [f32]) {
+    packed.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(panel, packed)| {
+        let first = panel * PANEL;
+        let width = PANEL.min(columns - first);
+        packed.fill(0.0);
+        for (j, column) in matrix[first * depth..].chunks_exact(depth).take(width).enumerate() {
+            for (row, value) in packed.chunks_exact_mut(PANEL).zip(column) {
+                row[j] = *value;
+            }
+        }
+    });
+}
+
+/// Packs a matrix whose row number k is `row(k)`; missing columns of the last panel become zero.
+pub fn pack_rows<'a>(row: impl Fn(usize) -> &'a [f32] + Sync, columns: usize, depth: usize, packed: &mut [f32]) {
+    packed.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(panel, packed)| {
+        let first = panel * PANEL;
+        let width = PANEL.min(columns - first);
+        for (k, to) in packed.chunks_exact_mut(PANEL).enumerate() {
+            to[..width].copy_from_slice(&row(k)[first..first + width]);
+            to[width..].fill(0.0);
+        }
+    });
+}

@@ -1,0 +1,197 @@
+//! The `cpu` executor: runs each launch's host twin over the plan's memory, on a pool of threads of its own.
+//!
+//! Bits never depend on the number of threads: host twins cut their work by shapes alone and reduce in a fixed order.
+
+pub mod gemm;
+pub mod simd;
+mod tile;
+
+use super::{Buffer, Device, Info, Launch, Memory, Region, Space};
+use crate::error::{Error, Result};
+use bytemuck::{Pod, Zeroable};
+use simd::Level;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A cache line; also what the widest vector load likes.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+type HostMemory = Mutex<Vec<Line>>;
+
+/// The processor, its instruction set chosen once, and a pool of worker threads.
+pub struct Cpu {
+    pool: rayon::ThreadPool,
+    level: Level,
+}
+
+impl Cpu {
+    /// `threads` of `None` takes every core this process may use.
+    pub fn new(threads: Option<usize>) -> Result<Self> {
+        Self::with_level(threads, Level::detect())
+    }
+
+    /// As [`Cpu::new`], on an instruction set that the caller chose; one that this machine lacks is an error.
+    pub fn with_level(threads: Option<usize>, level: Level) -> Result<Self> {
+        if !level.is_supported() {
+            return Err(Error::Device(format!("this processor has no {level}")));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or(0))
+            .thread_name(|index| format!("cpu-{index}"))
+            .build()
+            .map_err(|error| Error::Device(format!("cannot start worker threads: {error}")))?;
+        Ok(Cpu { pool, level })
+    }
+}
+
+impl Device for Cpu {
+    fn alloc(&self, bytes: usize) -> Result<Buffer> {
+        let lines = bytes.div_ceil(size_of::<Line>());
+        let mut memory: Vec<Line> = Vec::new();
+        memory
+            .try_reserve_exact(lines)
+            .map_err(|_| Error::Device(format!("cpu: cannot get {} MiB of memory", bytes >> 20)))?;
+        memory.resize(lines, Line([0; 64]));
+        let owner: Arc<HostMemory> = Arc::new(Mutex::new(memory));
+        Ok(Buffer { bytes, owner })
+    }
+
+    fn write(&self, to: &Buffer, offset: usize, from: &[u8]) -> Result<()> {
+        let mut memory = lock(to)?;
+        let bytes = bytemuck::cast_slice_mut::<Line, u8>(&mut memory);
+        range(bytes.len(), offset, from.len())?;
+        bytes[offset..offset + from.len()].copy_from_slice(from);
+        Ok(())
+    }
+
+    fn read(&self, from: &Buffer, offset: usize, to: &mut [u8]) -> Result<()> {
+        let memory = lock(from)?;
+        let bytes = bytemuck::cast_slice::<Line, u8>(&memory);
+        range(bytes.len(), offset, to.len())?;
+        to.copy_from_slice(&bytes[offset..offset + to.len()]);
+        Ok(())
+    }
+
+    fn copy(&self, from: (&Buffer, usize), to: (&Buffer, usize), bytes: usize) -> Result<()> {
+        let mut between = vec![0; bytes];
+        self.read(from.0, from.1, &mut between)?;
+        self.write(to.0, to.1, &between)
+    }
+
+    fn launch(&self, list: &[Launch], memory: &Memory) -> Result<()> {
+        if same(&memory.store, &memory.arena) {
+            return Err(Error::Device("cpu: store and arena must be two buffers".into()));
+        }
+        let (mut store, mut arena) = (lock(&memory.store)?, lock(&memory.arena)?);
+        let store: &mut [u8] = bytemuck::cast_slice_mut(&mut store);
+        let arena: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
+        self.pool.install(|| {
+            list.iter().try_for_each(|launch| {
+                let (reads, writes) = split(launch, store, arena)?;
+                (launch.kernel.host)(HostArgs { reads, writes, params: &launch.params, level: self.level });
+                Ok(())
+            })
+        })
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn info(&self) -> Info {
+        let threads = self.pool.current_num_threads();
+        let plural = if threads == 1 { "thread" } else { "threads" };
+        Info {
+            name: "cpu".into(),
+            detail: format!("{}, {threads} {plural}", self.level),
+            architecture: self.level.to_string(),
+            threads,
+        }
+    }
+}
+
+/// What a host twin is given: its regions as slices, its parameters, the instruction set to use.
+pub struct HostArgs<'a> {
+    /// One slice per region read, in the launch's order; an absent optional argument is an empty slice.
+    pub reads: Vec<&'a [u8]>,
+    /// One slice per region written, in the launch's order.
+    pub writes: Vec<&'a mut [u8]>,
+    params: &'a [u8],
+    /// The instruction set chosen when the device was opened.
+    pub level: Level,
+}
+
+impl<'a> HostArgs<'a> {
+    /// The `#[repr(C)]` parameters of the launch.
+    pub fn params<T: Pod>(&self) -> T {
+        bytemuck::pod_read_unaligned(self.params)
+    }
+
+    /// The read region number `index` as numbers.
+    pub fn input<T: Pod>(&self, index: usize) -> &'a [T] {
+        bytemuck::cast_slice(self.reads[index])
+    }
+
+    /// Takes the written region number `index` as numbers; a second call for the same one gets an empty slice.
+    pub fn output<T: Pod>(&mut self, index: usize) -> &'a mut [T] {
+        bytemuck::cast_slice_mut(std::mem::take(&mut self.writes[index]))
+    }
+
+    /// Takes the first `N` written regions, all of one type.
+    pub fn outputs<T: Pod, const N: usize>(&mut self) -> [&'a mut [T]; N] {
+        std::array::from_fn(|index| self.output(index))
+    }
+}
+
+fn lock(buffer: &Buffer) -> Result<MutexGuard<'_, Vec<Line>>> {
+    let memory = buffer
+        .owner
+        .downcast_ref::<HostMemory>()
+        .ok_or_else(|| Error::Device("cpu: this buffer belongs to another device".into()))?;
+    // A panicking host twin leaves plain numbers behind, nothing that could be inconsistent.
+    Ok(memory.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn same(a: &Buffer, b: &Buffer) -> bool {
+    Arc::ptr_eq(&a.owner, &b.owner)
+}
+
+fn range(length: usize, offset: usize, bytes: usize) -> Result<()> {
+    match offset.checked_add(bytes) {
+        Some(end) if end <= length => Ok(()),
+        _ => Err(Error::Device(format!("cpu: {bytes} bytes at {offset} are outside a buffer of {length}"))),
+    }
+}
+
+/// The slices of one launch, after checking that every region is inside its buffer and that nothing written is shared.
+fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<(Vec<&'a [u8]>, Vec<&'a mut [u8]>)> {
+    for (index, written) in launch.writes.iter().enumerate() {
+        let others = launch.writes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, region)| region);
+        if let Some(other) = launch.reads.iter().chain(others).find(|other| written.overlaps(other)) {
+            return Err(Error::Device(format!("cpu: {:?} writes {written:?} over {other:?}", launch.kernel)));
+        }
+    }
+    let lengths = (store.len(), arena.len());
+    let bases = (store.as_mut_ptr(), arena.as_mut_ptr());
+    let place = |region: &Region| -> Result<*mut u8> {
+        let (base, length) = match region.space {
+            Space::Store => (bases.0, lengths.0),
+            Space::Arena => (bases.1, lengths.1),
+        };
+        range(length, region.offset, region.bytes)?;
+        // SAFETY: the range check above keeps the pointer inside the buffer.
+        Ok(unsafe { base.add(region.offset) })
+    };
+    let mut reads = Vec::with_capacity(launch.reads.len());
+    for region in &launch.reads {
+        // SAFETY: inside the buffer (checked), exclusively borrowed for 'a, and no written region overlaps it (checked).
+        reads.push(unsafe { std::slice::from_raw_parts(place(region)?, region.bytes) });
+    }
+    let mut writes = Vec::with_capacity(launch.writes.len());
+    for region in &launch.writes {
+        // SAFETY: inside the buffer (checked), exclusively borrowed for 'a, and disjoint from every other region (checked).
+        writes.push(unsafe { std::slice::from_raw_parts_mut(place(region)?, region.bytes) });
+    }
+    Ok((reads, writes))
+}

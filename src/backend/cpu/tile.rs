@@ -1,0 +1,156 @@
+//! The register tile: a few rows times a few panels of sixteen columns, all in vector registers.
+//!
+//! `c[r][j] (+)= sum over k of a[r][k] * b[k][j]`, k ascending, one fused multiply-add after the other: the order of the
+//! sum, and so its bits, depend on the depth alone and not on which rows share a tile.
+
+use super::simd::{Level, PANEL, Portable, Vector};
+
+/// Distances in f32 between neighbouring elements of the three matrices.
+#[derive(Clone, Copy)]
+pub(super) struct Strides {
+    pub a_row: usize,
+    pub a_depth: usize,
+    pub b_panel: usize,
+    pub b_depth: usize,
+    pub c_row: usize,
+}
+
+/// Where the three matrices begin and how much of them there is.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub rows: usize,
+    pub panels: usize,
+    pub depth: usize,
+    pub a: *const f32,
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub strides: Strides,
+    /// Adds to `c` instead of replacing it.
+    pub accumulate: bool,
+}
+
+/// Runs one block with the tiles of an instruction set.
+///
+/// # Safety
+/// Every element the block names must be readable (`a`, `b`) or exclusively writable (`c`), and the processor must have `level`.
+pub(super) unsafe fn run(level: Level, block: Block) {
+    // SAFETY: the caller's promise is passed on; the level is supported.
+    unsafe {
+        match level {
+            Level::Portable => portable(block),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => avx2(block),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512(block),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => portable(block),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`run`].
+unsafe fn portable(block: Block) {
+    // SAFETY: as promised by the caller.
+    unsafe { each_group::<Portable, 2, 2, 2>(block, 1) }
+}
+
+/// # Safety
+/// As for [`run`], on a processor with AVX2 and FMA: 6 rows x 2 registers leave four of sixteen for operands.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(block: Block) {
+    // SAFETY: as promised by the caller.
+    unsafe { each_group::<super::simd::Avx2, 6, 6, 6>(block, 1) }
+}
+
+/// # Safety
+/// As for [`run`], on a processor with AVX-512F: 24 accumulators of 32 registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(block: Block) {
+    // SAFETY: as promised by the caller.
+    unsafe { each_group::<super::simd::Avx512, 12, 12, 6>(block, 4) }
+}
+
+/// Cuts the columns into groups of `widest` panels or fewer; `ONE`, `TWO`, `FOUR` are the rows of a tile that wide.
+#[inline(always)]
+unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: usize>(block: Block, widest: usize) {
+    let mut done = 0;
+    while done < block.panels {
+        let width = (block.panels - done).min(widest);
+        // SAFETY: the group's first panel is inside `b` and `c`.
+        unsafe {
+            let group = Block { b: block.b.add(done * block.strides.b_panel), c: block.c.add(done * PANEL), ..block };
+            match width {
+                1 => each_tile::<V, ONE, 1>(group),
+                2 => each_tile::<V, TWO, 2>(group),
+                3 => each_tile::<V, FOUR, 3>(group),
+                _ => each_tile::<V, FOUR, 4>(group),
+            }
+        }
+        done += width;
+    }
+}
+
+/// Cuts the rows into tiles of `ROWS`, then the rest into ever smaller ones.
+#[inline(always)]
+unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block) {
+    let mut row = 0;
+    // SAFETY: every tile lies inside the block's rows.
+    unsafe {
+        while block.rows - row >= ROWS {
+            tile::<V, ROWS, PANELS>(block, row);
+            row += ROWS;
+        }
+        while block.rows - row >= 4 {
+            tile::<V, 4, PANELS>(block, row);
+            row += 4;
+        }
+        while block.rows - row >= 2 {
+            tile::<V, 2, PANELS>(block, row);
+            row += 2;
+        }
+        if row < block.rows {
+            tile::<V, 1, PANELS>(block, row);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, row: usize) {
+    let Strides { a_row, a_depth, b_panel, b_depth, c_row } = block.strides;
+    // SAFETY: rows `row..row + ROWS` and panels `0..PANELS` are inside the block.
+    unsafe {
+        let mut a = block.a.add(row * a_row);
+        let mut b = block.b;
+        let c = block.c.add(row * c_row);
+        let mut sums = [[V::zero(); PANELS]; ROWS];
+        if block.accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(c.add(r * c_row + p * PANEL));
+                }
+            }
+        }
+        for _ in 0..block.depth {
+            let mut right = [V::zero(); PANELS];
+            for (p, right) in right.iter_mut().enumerate() {
+                *right = V::load(b.add(p * b_panel));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let left = V::splat(*a.add(r * a_row));
+                for (sum, right) in sums.iter_mut().zip(&right) {
+                    *sum = sum.add_product(left, *right);
+                }
+            }
+            a = a.wrapping_add(a_depth);
+            b = b.wrapping_add(b_depth);
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (p, sum) in sums.iter().enumerate() {
+                sum.store(c.add(r * c_row + p * PANEL));
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A plan on a device: the only loop over launches is the device's, called from here.
+
+use super::{Plan, Value};
+use crate::backend::{Device, Memory, Space};
+use crate::error::{Error, Result};
+use bytemuck::Pod;
+use std::sync::Arc;
+
+/// A plan with its memory.
+pub struct Program {
+    device: Arc<dyn Device>,
+    plan: Plan,
+    memory: Memory,
+}
+
+impl Program {
+    /// Takes memory for the plan and writes its constants.
+    pub fn new(device: Arc<dyn Device>, plan: Plan) -> Result<Self> {
+        // A device need not be able to give away nothing.
+        let memory =
+            Memory { store: device.alloc(plan.store_bytes.max(1))?, arena: device.alloc(plan.arena_bytes.max(1))? };
+        for (offset, bytes) in &plan.constants {
+            device.write(&memory.store, *offset, bytes)?;
+        }
+        Ok(Program { device, plan, memory })
+    }
+
+    /// The launches and their places.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Overwrites a value: an input before a run, a parameter at any time.
+    pub fn write<T: Pod>(&self, value: Value, numbers: &[T]) -> Result<()> {
+        let region = self.plan.place(value)?.region;
+        let bytes: &[u8] = bytemuck::cast_slice(numbers);
+        if bytes.len() != region.bytes {
+            return Err(Error::Shape(format!("{value:?} takes {} bytes, not {}", region.bytes, bytes.len())));
+        }
+        self.device.write(self.buffer(region.space), region.offset, bytes)
+    }
+
+    /// Reads a fetched value, or one of the store.
+    pub fn read<T: Pod>(&self, value: Value) -> Result<Vec<T>> {
+        let region = self.plan.place(value)?.region;
+        let mut numbers = vec![T::zeroed(); region.bytes / size_of::<T>()];
+        self.device.read(self.buffer(region.space), region.offset, bytemuck::cast_slice_mut(&mut numbers))?;
+        Ok(numbers)
+    }
+
+    /// Runs the whole plan once.
+    pub fn run(&self) -> Result<()> {
+        self.device.launch(&self.plan.launches, &self.memory)
+    }
+
+    /// Copies a stretch of another program's store into this one's, device to device: how trained weights reach another plan.
+    pub fn copy_store(&self, from: &Program, offset: usize, bytes: usize) -> Result<()> {
+        self.device.copy((&from.memory.store, offset), (&self.memory.store, offset), bytes)
+    }
+
+    fn buffer(&self, space: Space) -> &crate::backend::Buffer {
+        match space {
+            Space::Store => &self.memory.store,
+            Space::Arena => &self.memory.arena,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Center loss (Wen, Zhang, Li, Qiao, ECCV 2016; `center_loss_layer.cpp` of ydwen/caffe-face) and the two ways to move the centers.
+//!
+//! `L = sum over i of ||x_i - c_{y_i}||^2 / (2 M)`, M the batch. `dx_i = weight (x_i - c_{y_i}) / M`, with the centers before the
+//! update. `dc_j = sum over i with y_i = j of (c_j - x_i) / (1 + n_j)`, neither divided by M nor times the weight.
+//!
+//! No kernel adds into a center from two sides: each center of the batch is owned by the first row that names it, which walks the
+//! rows in order.
+
+use crate::backend::cpu::HostArgs;
+use crate::backend::{Kernel, Launch};
+use crate::error::Result;
+use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::shape::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Inputs: x `[n, features]`, labels, centers `[identities, features]`; outputs: L (without the weight), dx.
+#[derive(Clone, Debug)]
+pub struct CenterLoss {
+    /// Weight of this loss in the total (beta2).
+    pub weight: f32,
+}
+
+/// `c_j -= rate dc_j` for the rows of the batch alone, skipped when the guard is not finite. Inputs: x, labels, guard (one number),
+/// centers, which are updated in place.
+#[derive(Clone, Debug)]
+pub struct CenterUpdate {
+    /// Wen's alpha.
+    pub rate: f32,
+}
+
+/// dc for every center, zero for those not in the batch: the gradient that Caffe's solver sees. Inputs: x, labels, centers; output: dc.
+#[derive(Clone, Debug)]
+pub struct CenterGradient;
+
+static LOSS: Kernel = Kernel { room: "center_loss", entry: "center_loss", host: loss_host };
+static UPDATE: Kernel = Kernel { room: "center_loss", entry: "center_update", host: update_host };
+static GRADIENT: Kernel = Kernel { room: "center_loss", entry: "center_gradient", host: gradient_host };
+
+/// Batch, features, weight or rate.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    n: u32,
+    features: u32,
+    factor: f32,
+}
+
+impl Params {
+    fn new(x: Shape, factor: f32) -> Self {
+        Params { n: x.n as u32, features: x.c as u32, factor }
+    }
+}
+
+fn fits(x: &Desc, labels: &Desc, centers: &Desc) -> bool {
+    let rows = |desc: &Desc| desc.dtype == Type::F32 && desc.shape.image() == desc.shape.c;
+    let one_each = Desc { shape: Shape::matrix(x.shape.n, 1), dtype: Type::I32 };
+    rows(x) && rows(centers) && x.shape.c == centers.shape.c && *labels == one_each
+}
+
+impl Op for CenterLoss {
+    fn name(&self) -> &'static str {
+        "center_loss"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        match inputs {
+            [x, labels, centers] if fits(x, labels, centers) => Ok(vec![Desc::f32(Shape::scalar()), *x]),
+            _ => Err(mismatch(self, inputs, "features, one i32 label per row, centers")),
+        }
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let reads = (0..3).map(|index| io.read(index)).collect();
+        let params = Params::new(io.input(0), self.weight);
+        vec![elementwise(&LOSS, io.input(0).elements(), reads, vec![io.write(0), io.write(1)], params)]
+    }
+
+    fn gradient(&self, _needed: &[bool]) -> Gradient {
+        Gradient { emitted: Vec::new(), of_input: vec![Some(Operand::Output(1)), None, None] }
+    }
+
+    fn is_loss(&self) -> bool {
+        true
+    }
+}
+
+impl Op for CenterUpdate {
+    fn name(&self) -> &'static str {
+        "center_update"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        match inputs {
+            [x, labels, guard, centers] if fits(x, labels, centers) && *guard == Desc::f32(Shape::scalar()) => {
+                Ok(vec![])
+            }
+            _ => Err(mismatch(self, inputs, "features, one i32 label per row, guard, centers")),
+        }
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let reads = (0..3).map(|index| io.read(index)).collect();
+        let params = Params::new(io.input(0), self.rate);
+        vec![elementwise(&UPDATE, io.input(0).elements(), reads, vec![io.read(3)], params)]
+    }
+
+    fn updates(&self) -> &'static [usize] {
+        &[3]
+    }
+}
+
+impl Op for CenterGradient {
+    fn name(&self) -> &'static str {
+        "center_gradient"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        match inputs {
+            [x, labels, centers] if fits(x, labels, centers) => Ok(vec![*centers]),
+            _ => Err(mismatch(self, inputs, "features, one i32 label per row, centers")),
+        }
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let reads = (0..3).map(|index| io.read(index)).collect();
+        vec![elementwise(&GRADIENT, io.output(0).elements(), reads, vec![io.write(0)], Params::new(io.input(0), 1.0))]
+    }
+}
+
+fn loss_host(mut args: HostArgs) {
+    let Params { n, features, factor } = args.params();
+    let features = features as usize;
+    let (x, labels, centers) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
+    let [loss, dx] = args.outputs::<f32, 2>();
+    let scale = factor / n as f32;
+    let mut sum = 0.0;
+    for ((dx, x), label) in dx.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(labels) {
+        let center = &centers[*label as usize * features..][..features];
+        for (dx, (x, c)) in dx.iter_mut().zip(x.iter().zip(center)) {
+            let difference = x - c;
+            *dx = scale * difference;
+            sum += f64::from(difference) * f64::from(difference);
+        }
+    }
+    loss[0] = (sum / (2.0 * f64::from(n))) as f32;
+}
+
+/// Calls `each(label, dc)` once for every identity of the batch, in the order of their first rows.
+fn for_each_center(
+    x: &[f32],
+    labels: &[i32],
+    features: usize,
+    mut center: impl FnMut(usize, &dyn Fn(&[f32], &mut [f32])),
+) {
+    for (first, label) in labels.iter().enumerate() {
+        if labels[..first].contains(label) {
+            continue;
+        }
+        let rows: Vec<usize> = (first..labels.len()).filter(|row| labels[*row] == *label).collect();
+        let shrink = 1.0 / (1.0 + rows.len() as f32);
+        center(*label as usize, &|c: &[f32], dc: &mut [f32]| {
+            dc.fill(0.0);
+            for row in &rows {
+                let x = &x[row * features..][..features];
+                dc.iter_mut().zip(c.iter().zip(x)).for_each(|(dc, (c, x))| *dc += c - x);
+            }
+            dc.iter_mut().for_each(|dc| *dc *= shrink);
+        });
+    }
+}
+
+fn update_host(mut args: HostArgs) {
+    let Params { features, factor, .. } = args.params();
+    let features = features as usize;
+    let (x, labels, guard) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
+    let centers = args.output::<f32>(0);
+    if !guard[0].is_finite() {
+        return;
+    }
+    let mut dc = vec![0.0; features];
+    for_each_center(x, labels, features, |label, gradient| {
+        let center = &mut centers[label * features..][..features];
+        gradient(center, &mut dc);
+        center.iter_mut().zip(&dc).for_each(|(c, dc)| *c -= factor * dc);
+    });
+}
+
+fn gradient_host(mut args: HostArgs) {
+    let features = args.params::<Params>().features as usize;
+    let (x, labels, centers) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
+    let dc = args.output::<f32>(0);
+    dc.fill(0.0);
+    for_each_center(x, labels, features, |label, gradient| {
+        let at = label * features..(label + 1) * features;
+        gradient(&centers[at.clone()], &mut dc[at]);
+    });
+}

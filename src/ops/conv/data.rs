@@ -1,0 +1,195 @@
+//! Gradient of a convolution to its input, which is also what a transposed convolution computes forward.
+//!
+//! `dx[n,c,y,x] = sum over o,p,q of dy[n,o,i,j] * w[o,c,p,q]` over the taps with `i*stride + p - pad = y` (and j, q, x alike).
+//! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
+
+use super::forward::{Tail, for_pieces};
+use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
+use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::{Kernel, Launch, Region};
+use crate::error::Result;
+use crate::ops::{Desc, Epilogue, Io, Op, Type, mismatch};
+use std::sync::Arc;
+
+/// Gradient to the input of a convolution. Inputs: dy, w, x (for its shape alone), then with `add` a tensor of x's shape that is
+/// added at the end (the gradient of a skip); output: dx.
+#[derive(Clone, Debug)]
+pub struct ConvData {
+    pub stride: usize,
+    pub pad: usize,
+    pub add: bool,
+}
+
+static DATA: Kernel = Kernel { room: "conv", entry: "conv_data", host: data_host };
+
+impl ConvData {
+    /// Without a sum in the epilogue.
+    pub fn new(stride: usize, pad: usize) -> Self {
+        ConvData { stride, pad, add: false }
+    }
+}
+
+impl Op for ConvData {
+    fn name(&self) -> &'static str {
+        "conv_data"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        let fits = inputs.len() == 3 + usize::from(self.add) && inputs.iter().all(|desc| desc.dtype == Type::F32);
+        if !fits || inputs[3..].iter().any(|desc| desc.shape != inputs[2].shape) {
+            return Err(mismatch(self, inputs, "dy, w, x and with add a tensor of x's shape"));
+        }
+        let (dy, w, x) = (inputs[0].shape, inputs[1].shape, inputs[2].shape);
+        let forward = super::Conv::new(self.stride, self.pad, false).infer(&[inputs[2], inputs[1]])?;
+        if forward[0].shape != dy || w.c != x.c {
+            return Err(mismatch(self, inputs, "dy is the shape of x convolved with w"));
+        }
+        Ok(vec![inputs[2]])
+    }
+
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        data_workspace(inputs[1])
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let flags = if self.add { EPILOGUE_ADD } else { 0 };
+        let geometry = Geometry::new(io.output(0), io.input(1), io.input(0), self.stride, self.pad, flags);
+        let none = Region::ABSENT;
+        vec![data_launch(
+            geometry,
+            vec![io.read(0), io.read(1), none, io.read(3)],
+            vec![io.write(0), none, io.workspace],
+        )]
+    }
+
+    fn absorb(&self, tail: Epilogue, keep: bool) -> Option<Arc<dyn Op>> {
+        (tail == Epilogue::Add && !self.add && !keep).then(|| Arc::new(ConvData { add: true, ..self.clone() }) as _)
+    }
+}
+
+/// Bytes for the filter packed phase by phase.
+pub(super) fn data_workspace(filter: Desc) -> usize {
+    let w = filter.shape;
+    4 * gemm::packed_len(w.n * w.h * w.w, w.c)
+}
+
+/// The launch over dy, w, slope, residual; writes dx, the value kept before PReLU, and the packed filter.
+pub(super) fn data_launch(geometry: Geometry, reads: Vec<Region>, writes: Vec<Region>) -> Launch {
+    Launch {
+        kernel: &DATA,
+        grid: [(geometry.n * geometry.h * geometry.w).div_ceil(64), geometry.c.div_ceil(64), 1],
+        block: [128, 1, 1],
+        shared: 0,
+        reads,
+        writes,
+        params: bytemuck::bytes_of(&geometry).to_vec(),
+        flop: geometry.flop(),
+    }
+}
+
+/// The taps along one axis that reach positions of one phase, in ascending order of the position they read.
+fn phase_taps(phase: usize, kernel: usize, stride: usize) -> Vec<usize> {
+    (phase..kernel).step_by(stride).collect::<Vec<_>>().into_iter().rev().collect()
+}
+
+/// One phase: pixels with `(y + pad) % stride == row` and likewise for the column, and their packed taps.
+struct Phase<'a> {
+    row: usize,
+    column: usize,
+    /// (p, q) in the order of the packed depth.
+    taps: Vec<(usize, usize)>,
+    packed: &'a [f32],
+}
+
+/// Packs the filter phase after phase into `packed`; every tap belongs to exactly one phase.
+fn pack_phases<'a>(g: &Geometry, w: &[f32], mut packed: &'a mut [f32]) -> Vec<Phase<'a>> {
+    let (kh, kw, stride) = (g.kh as usize, g.kw as usize, g.stride as usize);
+    let (outputs, channels) = (g.o as usize, g.c as usize);
+    let mut phases = Vec::with_capacity(stride * stride);
+    for (row, column) in (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column))) {
+        let columns = phase_taps(column, kw, stride);
+        let taps: Vec<(usize, usize)> =
+            phase_taps(row, kh, stride).iter().flat_map(|p| columns.iter().map(move |q| (*p, *q))).collect();
+        let depth = taps.len() * outputs;
+        let (here, rest) = packed.split_at_mut(gemm::packed_len(depth, channels));
+        packed = rest;
+        if depth > 0 {
+            let filter_row = |k: usize| {
+                let (tap, o) = (taps[k / outputs], k % outputs);
+                &w[((o * kh + tap.0) * kw + tap.1) * channels..][..channels]
+            };
+            gemm::pack_rows(filter_row, channels, depth, here);
+        }
+        phases.push(Phase { row, column, taps, packed: here });
+    }
+    phases
+}
+
+fn data_host(mut args: HostArgs) {
+    let g: Geometry = args.params();
+    let (dy, w) = (args.input::<f32>(0), args.input::<f32>(1));
+    let tail = Tail { bias: &[], slope: args.input(2), residual: args.input(3) };
+    let [dx, before, packed] = args.outputs::<f32, 3>();
+    let phases = pack_phases(&g, w, packed);
+    let (channels, stride) = (g.c as usize, g.stride as usize);
+    // With a stride every phase gets 1/stride^2 of a piece, so pieces grow accordingly.
+    let rows = block_rows((g.kh * g.kw * g.o) as usize / (stride * stride)) * stride * stride;
+    for_pieces(dx, before, rows * channels, |piece, dx, before| {
+        let first = piece * rows;
+        for phase in &phases {
+            phase_piece(&g, dy, phase, tail, (first, args.level), dx, before);
+        }
+    });
+}
+
+fn phase_piece(
+    g: &Geometry,
+    dy: &[f32],
+    phase: &Phase,
+    tail: Tail,
+    (first, level): (usize, crate::backend::cpu::simd::Level),
+    dx: &mut [f32],
+    before: &mut [f32],
+) {
+    let (channels, outputs) = (g.c as usize, g.o as usize);
+    let (stride, pad) = (g.stride as usize, g.pad as usize);
+    let pixels: Vec<usize> = (0..dx.len() / channels)
+        .filter(|row| {
+            let (_, y, x) = locate(first + row, g.h as usize, g.w as usize);
+            (y + pad) % stride == phase.row && (x + pad) % stride == phase.column
+        })
+        .collect();
+    let (depth, width) = (phase.taps.len() * outputs, gemm::panels(channels) * PANEL);
+    let mut sums = vec![0.0; pixels.len() * width];
+    if depth > 0 {
+        let mut left = vec![0.0; pixels.len() * depth];
+        for (pixel, left) in pixels.iter().zip(left.chunks_exact_mut(depth)) {
+            gather_phase(g, dy, locate(first + pixel, g.h as usize, g.w as usize), &phase.taps, left);
+        }
+        let extent = Extent { rows: pixels.len(), depth, panels: gemm::panels(channels) };
+        let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
+        gemm::multiply(level, extent, left, Right::packed(phase.packed, depth), &mut sums, width, false);
+    }
+    for (pixel, sums) in pixels.iter().zip(sums.chunks_exact(width)) {
+        let at = pixel * channels..(pixel + 1) * channels;
+        let kept = if before.is_empty() { &mut [] } else { &mut before[at.clone()] };
+        tail.finish(sums, (first + pixel) * channels, &mut dx[at], kept);
+    }
+}
+
+/// One row of the gathered matrix: the pixels of dy that the taps reach from (n, y, x) of dx, zero outside.
+fn gather_phase(g: &Geometry, dy: &[f32], (n, y, x): (usize, usize, usize), taps: &[(usize, usize)], row: &mut [f32]) {
+    let (oh, ow, outputs) = (g.oh as usize, g.ow as usize, g.o as usize);
+    let (stride, pad) = (g.stride as usize, g.pad as usize);
+    for ((p, q), to) in taps.iter().zip(row.chunks_exact_mut(outputs)) {
+        // Both differences are multiples of the stride, by the choice of the phase; a negative one wraps far outside.
+        let i = (y + pad).wrapping_sub(*p) / stride;
+        let j = (x + pad).wrapping_sub(*q) / stride;
+        if y + pad >= *p && x + pad >= *q && i < oh && j < ow {
+            to.copy_from_slice(&dy[((n * oh + i) * ow + j) * outputs..][..outputs]);
+        } else {
+            to.fill(0.0);
+        }
+    }
+}

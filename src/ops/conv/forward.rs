@@ -1,0 +1,202 @@
+//! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
+
+use super::{
+    ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
+    locate, output_extent,
+};
+use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::{Kernel, Launch};
+use crate::error::Result;
+use crate::ops::{Desc, Epilogue, Gradient, Io, Op, Operand, Type, mismatch};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Convolution. Inputs: x, w, then bias, slope, residual as far as the flags say; outputs: y, then with `keep` the value before
+/// PReLU.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    pub stride: usize,
+    pub pad: usize,
+    /// Input 2 is a bias per output channel.
+    pub bias: bool,
+    /// The next input is a PReLU slope per output channel.
+    pub prelu: bool,
+    /// The last input is added at the very end.
+    pub add: bool,
+    /// Output 1 is the value before PReLU.
+    pub keep: bool,
+}
+
+static FORWARD: Kernel = Kernel { room: "conv", entry: "conv_forward", host: forward_host };
+
+impl Conv {
+    /// A plain convolution, as models build it; the planner adds epilogues.
+    pub fn new(stride: usize, pad: usize, bias: bool) -> Self {
+        Conv { stride, pad, bias, prelu: false, add: false, keep: false }
+    }
+
+    fn flags(&self) -> u32 {
+        [(self.bias, EPILOGUE_BIAS), (self.prelu, EPILOGUE_PRELU), (self.add, EPILOGUE_ADD), (self.keep, EPILOGUE_KEEP)]
+            .iter()
+            .map(|(on, bit)| if *on { *bit } else { 0 })
+            .sum()
+    }
+}
+
+impl Op for Conv {
+    fn name(&self) -> &'static str {
+        "conv"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        let wrong = |wanted: &str| mismatch(self, inputs, wanted);
+        let expected = 2 + usize::from(self.bias) + usize::from(self.prelu) + usize::from(self.add);
+        if inputs.len() != expected || inputs.iter().any(|desc| desc.dtype != Type::F32) {
+            return Err(wrong("x, w, bias, slope and residual, as far as the flags say, all f32"));
+        }
+        let (x, w) = (inputs[0].shape, inputs[1].shape);
+        let extents = (output_extent(x.h, w.h, self.stride, self.pad), output_extent(x.w, w.w, self.stride, self.pad));
+        let (Some(oh), Some(ow), true) = (extents.0, extents.1, x.c == w.c) else {
+            return Err(wrong("the filter must have x's channels and fit into the padded picture"));
+        };
+        let y = Shape::new(x.n, w.n, oh, ow);
+        let vectors = usize::from(self.bias) + usize::from(self.prelu);
+        if inputs[2..2 + vectors].iter().any(|desc| desc.shape != Shape::vector(w.n)) {
+            return Err(wrong("bias and slope hold one number per output channel"));
+        }
+        if self.add && inputs[expected - 1].shape != y {
+            return Err(wrong("the residual has the shape of the output"));
+        }
+        y.checked_elements()?;
+        Ok(vec![Desc::f32(y); 1 + usize::from(self.keep)])
+    }
+
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        let w = inputs[1].shape;
+        4 * gemm::packed_len(w.image(), w.n)
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let geometry = Geometry::new(io.input(0), io.input(1), io.output(0), self.stride, self.pad, self.flags());
+        let mut next = 2;
+        let mut optional = |present: bool| {
+            let region = if present { io.read(next) } else { crate::backend::Region::ABSENT };
+            next += usize::from(present);
+            region
+        };
+        let reads = vec![io.read(0), io.read(1), optional(self.bias), optional(self.prelu), optional(self.add)];
+        let tiles = [io.output(0).pixels().div_ceil(64) as u32, io.output(0).c.div_ceil(64) as u32, 1];
+        vec![Launch {
+            kernel: &FORWARD,
+            grid: tiles,
+            block: [128, 1, 1],
+            shared: 0,
+            reads,
+            writes: vec![io.write(0), io.write(1), io.workspace],
+            params: bytemuck::bytes_of(&geometry).to_vec(),
+            flop: geometry.flop(),
+        }]
+    }
+
+    // y = x * w + b:  dx = dy (*) w,  dw = x (*) dy,  db = sum of dy
+    fn gradient(&self, needed: &[bool]) -> Gradient {
+        let mut gradient = Gradient { emitted: Vec::new(), of_input: vec![None; needed.len()] };
+        if needed[0] {
+            let data = ConvData::new(self.stride, self.pad);
+            gradient.of_input[0] = Some(Operand::Emitted(0, 0));
+            gradient.emitted.push((Arc::new(data), vec![Operand::Upstream(0), Operand::Input(1), Operand::Input(0)]));
+        }
+        if needed[1..].contains(&true) {
+            let index = gradient.emitted.len();
+            let filter = ConvFilter { stride: self.stride, pad: self.pad, bias: self.bias };
+            let operands = vec![Operand::Input(0), Operand::Upstream(0), Operand::Input(1)];
+            gradient.emitted.push((Arc::new(filter), operands));
+            gradient.of_input[1] = Some(Operand::Emitted(index, 0));
+            if self.bias {
+                gradient.of_input[2] = Some(Operand::Emitted(index, 1));
+            }
+        }
+        gradient
+    }
+
+    fn absorb(&self, tail: Epilogue, keep: bool) -> Option<Arc<dyn Op>> {
+        let plain = !self.prelu && !self.add;
+        match tail {
+            Epilogue::Prelu if plain => Some(Arc::new(Conv { prelu: true, keep, ..self.clone() })),
+            Epilogue::Add if !self.add && !keep => Some(Arc::new(Conv { add: true, ..self.clone() })),
+            _ => None,
+        }
+    }
+}
+
+/// The slices an epilogue reads; absent ones are empty.
+#[derive(Clone, Copy)]
+pub(super) struct Tail<'a> {
+    pub bias: &'a [f32],
+    pub slope: &'a [f32],
+    pub residual: &'a [f32],
+}
+
+impl Tail<'_> {
+    /// Finishes one row (a pixel's channels): `sums` is the product, `first` its position in the tensor.
+    pub fn finish(&self, sums: &[f32], first: usize, y: &mut [f32], before: &mut [f32]) {
+        y.copy_from_slice(&sums[..y.len()]);
+        if !self.bias.is_empty() {
+            y.iter_mut().zip(self.bias).for_each(|(y, bias)| *y += bias);
+        }
+        before.copy_from_slice(&y[..before.len()]);
+        if !self.slope.is_empty() {
+            y.iter_mut().zip(self.slope).for_each(|(y, slope)| *y = if *y > 0.0 { *y } else { slope * *y });
+        }
+        if !self.residual.is_empty() {
+            let residual = &self.residual[first..first + y.len()];
+            y.iter_mut().zip(residual).for_each(|(y, residual)| *y += residual);
+        }
+    }
+}
+
+/// Cuts an output, and where it exists the value kept before PReLU, into the same pieces.
+pub(super) fn for_pieces(
+    y: &mut [f32],
+    before: &mut [f32],
+    piece: usize,
+    work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    if before.is_empty() {
+        y.par_chunks_mut(piece).enumerate().for_each(|(index, y)| work(index, y, &mut []));
+    } else {
+        y.par_chunks_mut(piece)
+            .zip(before.par_chunks_mut(piece))
+            .enumerate()
+            .for_each(|(index, (y, before))| work(index, y, before));
+    }
+}
+
+fn forward_host(mut args: HostArgs) {
+    let g: Geometry = args.params();
+    let (x, w) = (args.input::<f32>(0), args.input::<f32>(1));
+    let tail = Tail { bias: args.input(2), slope: args.input(3), residual: args.input(4) };
+    let [y, before, packed] = args.outputs::<f32, 3>();
+    let (depth, channels) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
+    gemm::pack_columns(w, channels, depth, packed);
+    let (rows, width) = (block_rows(depth), gemm::panels(channels) * PANEL);
+    let right = Right::packed(packed, depth);
+    for_pieces(y, before, rows * channels, |piece, y, before| {
+        let first = piece * rows;
+        let count = y.len() / channels;
+        let mut left = vec![0.0; count * depth];
+        let mut sums = vec![0.0; count * width];
+        for (row, left) in left.chunks_exact_mut(depth).enumerate() {
+            gather(&g, x, locate(first + row, g.oh as usize, g.ow as usize), 0..depth, left);
+        }
+        let extent = Extent { rows: count, depth, panels: gemm::panels(channels) };
+        let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
+        gemm::multiply(args.level, extent, left, right, &mut sums, width, false);
+        for (row, (sums, y)) in sums.chunks_exact(width).zip(y.chunks_exact_mut(channels)).enumerate() {
+            let kept = if g.has(EPILOGUE_KEEP) { &mut before[row * channels..][..channels] } else { &mut [] };
+            tail.finish(sums, (first + row) * channels, y, kept);
+        }
+    });
+}

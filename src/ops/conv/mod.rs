@@ -1,0 +1,129 @@
+//! 2-D convolution (cross-correlation, as every framework means it), its transpose, and both gradients.
+//!
+//! `y[n,o,i,j] = bias[o] + sum over c,p,q of x[n,c,i*stride+p-pad,j*stride+q-pad] * w[o,c,p,q]`
+//!
+//! x: `[n, c, h, w]` in memory NHWC; w: `[o, c, kh, kw]` in memory OHWI; y: `[n, o, oh, ow]` with
+//! `oh = (h + 2 pad - kh) / stride + 1`, rounded down. Every kernel is an implicit GEMM: rows are pixels, the depth is
+//! taps x channels, and rows of the left matrix are gathered a few at a time, never stored as a whole.
+//!
+//! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
+//! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
+//! * [`filter`]: gradient to w and bias.
+
+mod data;
+mod filter;
+mod forward;
+mod transposed;
+
+pub use data::ConvData;
+pub use filter::ConvFilter;
+pub use forward::Conv;
+pub use transposed::TransposedConv;
+
+use crate::shape::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Extents and steps of a convolution x * w = y, as the kernels take them by value.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable, PartialEq, Eq)]
+pub struct Geometry {
+    /// Batch.
+    pub n: u32,
+    /// Height, width, channels of x.
+    pub h: u32,
+    pub w: u32,
+    pub c: u32,
+    /// Height, width, channels of y.
+    pub oh: u32,
+    pub ow: u32,
+    pub o: u32,
+    /// Extents of the filter.
+    pub kh: u32,
+    pub kw: u32,
+    pub stride: u32,
+    pub pad: u32,
+    /// Bits of [`EPILOGUE_BIAS`] and its neighbours.
+    pub epilogue: u32,
+}
+
+const _: () = assert!(size_of::<Geometry>() == 48);
+
+/// The epilogue adds a bias per output channel.
+pub const EPILOGUE_BIAS: u32 = 1;
+/// The epilogue applies PReLU with a slope per output channel.
+pub const EPILOGUE_PRELU: u32 = 2;
+/// The epilogue adds a tensor of the output's shape, after PReLU.
+pub const EPILOGUE_ADD: u32 = 4;
+/// The value before PReLU is written as well.
+pub const EPILOGUE_KEEP: u32 = 8;
+
+impl Geometry {
+    fn new(x: Shape, filter: Shape, y: Shape, stride: usize, pad: usize, epilogue: u32) -> Self {
+        Geometry {
+            n: x.n as u32,
+            h: x.h as u32,
+            w: x.w as u32,
+            c: x.c as u32,
+            oh: y.h as u32,
+            ow: y.w as u32,
+            o: y.c as u32,
+            kh: filter.h as u32,
+            kw: filter.w as u32,
+            stride: stride as u32,
+            pad: pad as u32,
+            epilogue,
+        }
+    }
+
+    /// Multiply-adds times two.
+    fn flop(&self) -> u64 {
+        2 * [self.n, self.oh, self.ow, self.o, self.kh, self.kw, self.c].iter().map(|e| u64::from(*e)).product::<u64>()
+    }
+
+    fn has(&self, epilogue: u32) -> bool {
+        self.epilogue & epilogue != 0
+    }
+}
+
+/// Extent of y along one axis, or `None` when the filter does not fit.
+fn output_extent(input: usize, kernel: usize, stride: usize, pad: usize) -> Option<usize> {
+    let padded = input.checked_add(2 * pad)?;
+    (stride > 0 && kernel > 0 && padded >= kernel).then(|| (padded - kernel) / stride + 1)
+}
+
+/// Rows of the left matrix that one task gathers: about 400 KB of them, which the L2 cache holds beside the filter.
+fn block_rows(depth: usize) -> usize {
+    (98_304 / depth.max(1)).clamp(24, 96) / 12 * 12
+}
+
+/// Copies one row of the gathered matrix: for output pixel (i, j) of image n, the taps in order p, q, c, zero outside.
+fn gather(g: &Geometry, x: &[f32], (n, i, j): (usize, usize, usize), taps: std::ops::Range<usize>, row: &mut [f32]) {
+    let (h, w, c, kw) = (g.h as usize, g.w as usize, g.c as usize, g.kw as usize);
+    let run = kw * c;
+    let left = (j * g.stride as usize) as isize - g.pad as isize;
+    for p in taps.start / run..taps.end.div_ceil(run) {
+        // The part of filter row p that was asked for, in elements of the run of kw x c.
+        let (from, to) = (taps.start.saturating_sub(p * run), (taps.end - p * run).min(run));
+        let target = &mut row[p * run + from - taps.start..p * run + to - taps.start];
+        let y = (i * g.stride as usize + p) as isize - g.pad as isize;
+        if y < 0 || y >= h as isize {
+            target.fill(0.0);
+            continue;
+        }
+        // Elements of the run that lie inside the image.
+        let inside_from = ((-left).clamp(0, kw as isize) as usize * c).clamp(from, to);
+        let inside_to = ((w as isize - left).clamp(0, kw as isize) as usize * c).clamp(inside_from, to);
+        target[..inside_from - from].fill(0.0);
+        target[inside_to - from..].fill(0.0);
+        if inside_from < inside_to {
+            let start = (((n * h + y as usize) * w) as isize + left) * c as isize + inside_from as isize;
+            let source = &x[start as usize..start as usize + inside_to - inside_from];
+            target[inside_from - from..inside_to - from].copy_from_slice(source);
+        }
+    }
+}
+
+/// Image, row and column of a pixel counted over the whole batch.
+fn locate(pixel: usize, height: usize, width: usize) -> (usize, usize, usize) {
+    (pixel / (height * width), pixel / width % height, pixel % width)
+}

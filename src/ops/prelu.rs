@@ -1,0 +1,120 @@
+//! PReLU with one slope per channel (He, Zhang, Ren, Sun, ICCV 2015; Caffe's PReLU layer).
+//!
+//! `y = x` where `x > 0`, else `slope[c] * x`. At 0 the gradient is the slope's, as in Caffe and PyTorch.
+
+use crate::backend::cpu::HostArgs;
+use crate::backend::{Kernel, Launch};
+use crate::error::Result;
+use crate::ops::{Desc, Epilogue, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Inputs: x, slope; output: y.
+#[derive(Clone, Debug)]
+pub struct Prelu;
+
+/// Inputs: dy, x, slope; outputs: dx, dslope.
+#[derive(Clone, Debug)]
+pub struct PreluGradient;
+
+static FORWARD: Kernel = Kernel { room: "prelu", entry: "prelu_forward", host: forward_host };
+static BACKWARD: Kernel = Kernel { room: "prelu", entry: "prelu_backward", host: backward_host };
+
+impl Op for Prelu {
+    fn name(&self) -> &'static str {
+        "prelu"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        match inputs {
+            [x, slope] if fits(x, slope) => Ok(vec![*x]),
+            _ => Err(mismatch(self, inputs, "x and one slope per channel, f32")),
+        }
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let shape = io.output(0);
+        let reads = vec![io.read(0), io.read(1)];
+        vec![elementwise(&FORWARD, shape.elements(), reads, vec![io.write(0)], shape.c as u64)]
+    }
+
+    // dy/dx = 1 or slope,  dy/dslope[c] = sum of dy * min(x, 0) over the channel
+    fn gradient(&self, needed: &[bool]) -> Gradient {
+        let operands = vec![Operand::Upstream(0), Operand::Input(0), Operand::Input(1)];
+        let of_input = (0..2).map(|input| needed[input].then_some(Operand::Emitted(0, input))).collect();
+        Gradient { emitted: vec![(Arc::new(PreluGradient), operands)], of_input }
+    }
+
+    fn epilogue(&self) -> Option<Epilogue> {
+        Some(Epilogue::Prelu)
+    }
+}
+
+impl Op for PreluGradient {
+    fn name(&self) -> &'static str {
+        "prelu_gradient"
+    }
+
+    fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
+        match inputs {
+            [dy, x, slope] if dy == x && fits(x, slope) => Ok(vec![*x, *slope]),
+            _ => Err(mismatch(self, inputs, "dy and x of one shape, one slope per channel, f32")),
+        }
+    }
+
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        4 * inputs[1].shape.pixels().div_ceil(PIXELS) * inputs[1].shape.c
+    }
+
+    fn launches(&self, io: &Io) -> Vec<Launch> {
+        let shape = io.output(0);
+        let reads = vec![io.read(0), io.read(1), io.read(2)];
+        let writes = vec![io.write(0), io.write(1), io.workspace];
+        vec![Launch {
+            grid: [shape.pixels().div_ceil(PIXELS) as u32, 1, 1],
+            ..elementwise(&BACKWARD, shape.elements(), reads, writes, shape.c as u64)
+        }]
+    }
+}
+
+/// Pixels whose slope gradients make one partial sum; the partial sums are added in order.
+const PIXELS: usize = 512;
+
+fn fits(x: &Desc, slope: &Desc) -> bool {
+    x.dtype == Type::F32 && *slope == Desc::f32(Shape::vector(x.shape.c))
+}
+
+fn forward_host(mut args: HostArgs) {
+    let channels = args.params::<u64>() as usize;
+    let (x, slope) = (args.input::<f32>(0), args.input::<f32>(1));
+    let [y] = args.outputs::<f32, 1>();
+    let piece = PIXELS * channels;
+    y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
+        for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+            y.iter_mut().zip(x).zip(slope).for_each(|((y, x), slope)| *y = if *x > 0.0 { *x } else { slope * x });
+        }
+    });
+}
+
+fn backward_host(mut args: HostArgs) {
+    let channels = args.params::<u64>() as usize;
+    let (dy, x, slope) = (args.input::<f32>(0), args.input::<f32>(1), args.input::<f32>(2));
+    let [dx, dslope, partials] = args.outputs::<f32, 3>();
+    let piece = PIXELS * channels;
+    let tasks = dx.par_chunks_mut(piece).zip(partials.par_chunks_mut(channels));
+    tasks.zip(dy.par_chunks(piece).zip(x.par_chunks(piece))).for_each(|((dx, sums), (dy, x))| {
+        sums.fill(0.0);
+        let pixels = dy.chunks_exact(channels).zip(x.chunks_exact(channels));
+        for (dx, (dy, x)) in dx.chunks_exact_mut(channels).zip(pixels) {
+            for (((dx, sum), slope), (dy, x)) in dx.iter_mut().zip(&mut *sums).zip(slope).zip(dy.iter().zip(x)) {
+                *dx = if *x > 0.0 { *dy } else { slope * dy };
+                *sum += dy * x.min(0.0);
+            }
+        }
+    });
+    dslope.fill(0.0);
+    for partial in partials.chunks_exact(channels) {
+        dslope.iter_mut().zip(partial).for_each(|(sum, part)| *sum += part);
+    }
+}
