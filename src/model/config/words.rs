@@ -124,3 +124,13 @@ impl Mode {
         matches!(self, Mode::Hallucination | Mode::RecognitionOnHallucinated | Mode::Joint)
     }
 }
+
+impl From<Downsample> for crate::resample::Flavour {
+    fn from(word: Downsample) -> Self {
+        match word {
+            Downsample::Matlab => Self::Matlab,
+            Downsample::Pillow => Self::Pillow,
+            Downsample::Opencv => Self::Opencv,
+        }
+    }
+}

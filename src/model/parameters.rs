@@ -1,0 +1,149 @@
+//! Parameters: name, shape, initial values, multipliers, and one layout in the store that every plan of a model shares.
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Value};
+use crate::ops::Desc;
+use crate::random::Random;
+use crate::shape::Shape;
+use std::collections::BTreeMap;
+
+/// Which network a parameter belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Hallucinator,
+    Recognizer,
+    /// The class centers of the center loss.
+    Centers,
+}
+
+/// How initial values are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Uniform in `+-sqrt(3 / fan_in)`, Caffe's "xavier".
+    Xavier { fan_in: usize },
+    /// Normal with this standard deviation.
+    Gaussian { deviation: f64 },
+    /// The same value everywhere.
+    Constant(f32),
+}
+
+/// One tensor that is learned.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// As in files: `recognizer.conv1a.weight`.
+    pub name: String,
+    /// As the kernels see it; in memory NHWC (a filter: OHWI).
+    pub shape: Shape,
+    /// As files show it; the same numbers in the order of NCHW.
+    pub file_shape: Vec<usize>,
+    pub init: Init,
+    pub part: Part,
+    pub lr_mult: f32,
+    pub decay_mult: f32,
+}
+
+impl Parameter {
+    /// Initial values in memory order, a function of the seed and the name alone.
+    pub fn initial(&self, seed: u64) -> Vec<f32> {
+        let mut random = Random::named(seed, &self.name);
+        let mut draw = || match self.init {
+            Init::Xavier { fan_in } => {
+                let bound = (3.0 / fan_in as f64).sqrt();
+                random.between(-bound, bound) as f32
+            }
+            Init::Gaussian { deviation } => (deviation * random.normal()) as f32,
+            Init::Constant(value) => value,
+        };
+        (0..self.shape.elements()).map(|_| draw()).collect()
+    }
+
+    /// Numbers in the order of files (NCHW) to the order of memory (NHWC).
+    pub fn to_memory(&self, file: &[f32]) -> Vec<f32> {
+        let mut memory = vec![0.0; file.len()];
+        self.permute(|in_memory, in_file| memory[in_memory] = file[in_file]);
+        memory
+    }
+
+    /// Numbers in the order of memory to the order of files.
+    pub fn to_file(&self, memory: &[f32]) -> Vec<f32> {
+        let mut file = vec![0.0; memory.len()];
+        self.permute(|in_memory, in_file| file[in_file] = memory[in_memory]);
+        file
+    }
+
+    fn permute(&self, mut pair: impl FnMut(usize, usize)) {
+        let Shape { n, c, h, w } = self.shape;
+        let mut in_file = 0;
+        for (n, c) in (0..n).flat_map(|n| (0..c).map(move |c| (n, c))) {
+            for (h, w) in (0..h).flat_map(|h| (0..w).map(move |w| (h, w))) {
+                pair(self.shape.at(n, c, h, w), in_file);
+                in_file += 1;
+            }
+        }
+    }
+}
+
+/// All parameters of a model with their places at the beginning of the store.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    list: Vec<Parameter>,
+    offsets: Vec<usize>,
+    bytes: usize,
+}
+
+/// Parameters begin at multiples of this many bytes.
+const ALIGNMENT: usize = 256;
+
+impl Parameters {
+    pub(super) fn new(list: Vec<Parameter>) -> Self {
+        let mut offsets = Vec::with_capacity(list.len());
+        let mut bytes = 0usize;
+        for parameter in &list {
+            offsets.push(bytes);
+            bytes = (bytes + 4 * parameter.shape.elements()).next_multiple_of(ALIGNMENT);
+        }
+        Parameters { list, offsets, bytes }
+    }
+
+    /// In the order of the layer tables.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
+        self.list.iter()
+    }
+
+    /// Each with its offset in the store, in bytes.
+    pub fn placed(&self) -> impl Iterator<Item = (&Parameter, usize)> {
+        self.list.iter().zip(self.offsets.iter().copied())
+    }
+
+    /// Bytes of the store that they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts all of them into a graph; `learns` says which ones get gradients.
+    pub(super) fn bind(&self, graph: &mut Graph, learns: impl Fn(&Parameter) -> bool) -> Bound {
+        let values = self.placed().map(|(parameter, offset)| {
+            let value = graph.stored_at(offset, Desc::f32(parameter.shape), learns(parameter));
+            (parameter.name.clone(), value)
+        });
+        Bound { values: values.collect() }
+    }
+}
+
+/// The parameters of a model as values of one graph.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    values: BTreeMap<String, Value>,
+}
+
+impl Bound {
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Result<Value> {
+        self.values.get(name).copied().ok_or_else(|| Error::Shape(format!("the model has no parameter {name}")))
+    }
+
+    /// All of them, by name.
+    pub fn into_values(self) -> BTreeMap<String, Value> {
+        self.values
+    }
+}
