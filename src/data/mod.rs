@@ -1,1 +1,8 @@
-//! (being built)
+//! Image files to aligned 96x112 crops to batches; knows files and bytes, nothing of networks.
+//!
+//! [`image`] reads and writes pictures, [`align`] cuts faces out of them, [`faces`] is a set of cut faces in memory or in a
+//! [`pack`], [`lists`] are the world's lists of people and pairs, [`batch`] says which face is which sample.
+
+pub mod image;
+mod netpbm;
+pub mod write;
