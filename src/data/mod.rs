@@ -3,6 +3,7 @@
 //! [`image`] reads and writes pictures, [`align`] cuts faces out of them, [`faces`] is a set of cut faces in memory or in a
 //! [`pack`], [`lists`] are the world's lists of people and pairs, [`batch`] says which face is which sample.
 
+pub mod align;
 pub mod image;
 mod netpbm;
 pub mod write;
