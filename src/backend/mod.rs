@@ -4,6 +4,7 @@
 //! does not grow with the ops.
 
 pub mod cpu;
+pub mod map;
 
 use crate::error::{Error, Result};
 use std::any::Any;

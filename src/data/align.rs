@@ -1,0 +1,281 @@
+//! A picture of any size to the 96x112 face the networks know: as it is, by a rectangle, by five landmarks, or by the centre.
+//! Knows pictures and points, nothing of folders or packs.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::image::{Picture, read_bounded};
+use crate::error::{Error, Result};
+use crate::resample::{Flavour, resize_u8};
+use crate::shape::HR;
+
+/// Left eye, right eye, nose, left and right mouth corner (left of the picture) in a 96x112 face, x then y, pixel centres at
+/// whole numbers from 0. From SphereFace's preprocessing, whose MATLAB coordinates begin at 1.
+pub const TEMPLATE: Points =
+    [[29.2946, 50.6963], [64.5318, 50.5014], [47.0252, 70.7366], [32.5493, 91.3655], [61.7299, 91.2041]];
+
+/// Larger landmark files are refused unread.
+const MAX_LIST: u64 = 1 << 30;
+
+/// Five points, x then y, in the order of [`TEMPLATE`].
+pub type Points = [[f64; 2]; 5];
+
+/// A rectangle of a picture, in pixels; in files `[x, y, w, h]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[usize; 4]", into = "[usize; 4]")]
+pub struct Crop {
+    pub x: usize,
+    pub y: usize,
+    pub w: usize,
+    pub h: usize,
+}
+
+impl From<[usize; 4]> for Crop {
+    fn from([x, y, w, h]: [usize; 4]) -> Self {
+        Crop { x, y, w, h }
+    }
+}
+
+impl From<Crop> for [usize; 4] {
+    fn from(Crop { x, y, w, h }: Crop) -> Self {
+        [x, y, w, h]
+    }
+}
+
+impl FromStr for Crop {
+    type Err = Error;
+
+    /// `x,y,w,h` with or without brackets, as on the command line.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::Usage(format!("\"{text}\" is not a rectangle: write x,y,w,h in pixels, for instance 4,2,115,134"))
+        };
+        let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
+        let numbers: Vec<usize> = inside
+            .split(',')
+            .map(|number| number.trim().parse())
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|_| wrong())?;
+        <[usize; 4]>::try_from(numbers).map(Crop::from).map_err(|_| wrong())
+    }
+}
+
+/// How pictures that are not 96x112 become so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Alignment {
+    /// The centre, cut to 6:7.
+    #[default]
+    None,
+    /// The same rectangle of every picture.
+    Crop(Crop),
+    /// Each picture's five points onto the template.
+    Landmarks(Landmarks),
+}
+
+impl std::fmt::Display for Alignment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Alignment::None => f.write_str("centre"),
+            Alignment::Crop(Crop { x, y, w, h }) => write!(f, "crop [{x}, {y}, {w}, {h}]"),
+            Alignment::Landmarks(_) => f.write_str("landmarks"),
+        }
+    }
+}
+
+/// The five points of many pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Landmarks {
+    file: PathBuf,
+    points: HashMap<String, Points>,
+}
+
+impl Landmarks {
+    /// Reads a list: a line a picture, its path relative to the data folder, then ten numbers (x y of the left eye, right eye,
+    /// nose, left and right mouth corner) and perhaps an eleventh, a score, which is not used. Tabs, spaces or commas; lines
+    /// that begin with `#` are comments. Errors name the file and the line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = read_bounded(path, MAX_LIST)?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| Error::Input(format!("{}: not text in UTF-8 ({error})", path.display())))?;
+        let mut points = HashMap::new();
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let at = |reason: String| Error::Input(format!("{}, line {}: {reason}", path.display(), number + 1));
+            let (name, row) = parse_row(line).map_err(at)?;
+            if points.insert(name.clone(), row).is_some() {
+                return Err(at(format!("{name} has a row already")));
+            }
+        }
+        if points.is_empty() {
+            return Err(Error::Input(format!("{} has no landmarks", path.display())));
+        }
+        Ok(Landmarks { file: path.to_owned(), points })
+    }
+
+    /// The points of a picture, by its path relative to the data folder.
+    pub fn of(&self, relative_path: &str) -> Option<&Points> {
+        self.points.get(relative_path)
+    }
+
+    /// Number of pictures that have points.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Never true of a list that was read.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+}
+
+fn parse_row(line: &str) -> std::result::Result<(String, Points), String> {
+    // A path may have spaces where a tab or comma ends it.
+    let end = line.find('\t').or_else(|| line.find(',')).or_else(|| line.find(' ')).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    let numbers: Vec<f64> = rest
+        .split([' ', '\t', ','])
+        .filter(|word| !word.is_empty())
+        .map(|word| match word.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err(format!("\"{word}\" is not a finite number")),
+        })
+        .collect::<std::result::Result<_, _>>()?;
+    if !matches!(numbers.len(), 10 | 11) {
+        return Err(format!("{} numbers after the path, where 10 (or 11 with a score) are needed", numbers.len()));
+    }
+    let mut points = Points::default();
+    for (point, pair) in points.iter_mut().zip(numbers.chunks_exact(2)) {
+        point.copy_from_slice(pair);
+    }
+    Ok((name.trim().trim_start_matches("./").replace('\\', "/"), points))
+}
+
+/// Makes a 96x112 face of a picture, and says whether that took the centre for want of anything better. A picture of that size
+/// is used as it is. `relative_path` is the picture's path under the data folder: the key of its landmarks, and its name in
+/// errors.
+pub fn prepare(picture: &Picture, relative_path: &str, alignment: &Alignment) -> Result<(Picture, bool)> {
+    if (picture.height, picture.width) == HR {
+        return Ok((picture.clone(), false));
+    }
+    match alignment {
+        Alignment::None => Ok((resized(&cut(picture, centre(picture))?)?, true)),
+        Alignment::Crop(crop) => {
+            let inside = |start: usize, length: usize, end: usize| {
+                length > 0 && start.checked_add(length).is_some_and(|stop| stop <= end)
+            };
+            if !inside(crop.x, crop.w, picture.width) || !inside(crop.y, crop.h, picture.height) {
+                return Err(Error::Input(format!(
+                    "{relative_path}: the rectangle x {}, y {}, {}x{} is not inside the {}x{} picture: give another crop",
+                    crop.x, crop.y, crop.w, crop.h, picture.width, picture.height
+                )));
+            }
+            Ok((resized(&cut(picture, *crop)?)?, false))
+        }
+        Alignment::Landmarks(landmarks) => {
+            let points = landmarks.of(relative_path).ok_or_else(|| {
+                Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file.display()))
+            })?;
+            let face = Similarity::onto_template(points).and_then(|similarity| warp(picture, &similarity));
+            let face = face.ok_or_else(|| {
+                Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file.display()))
+            })?;
+            Ok((face, false))
+        }
+    }
+}
+
+/// The largest rectangle of 6:7 (within a pixel) in the middle of a picture.
+fn centre(picture: &Picture) -> Crop {
+    let (width, height) = (picture.width, picture.height);
+    let w = width.min((height * 6 / 7).max(1));
+    let h = height.min((width * 7 / 6).max(1));
+    Crop { x: (width - w) / 2, y: (height - h) / 2, w, h }
+}
+
+/// A rectangle of a picture, known to be inside it.
+fn cut(picture: &Picture, crop: Crop) -> Result<Picture> {
+    let mut rgb = Vec::with_capacity(crop.w * crop.h * 3);
+    for row in picture.rgb.chunks_exact(picture.width * 3).skip(crop.y).take(crop.h) {
+        rgb.extend_from_slice(&row[crop.x * 3..(crop.x + crop.w) * 3]);
+    }
+    Picture::new(crop.w, crop.h, rgb)
+}
+
+fn resized(picture: &Picture) -> Result<Picture> {
+    let mut rgb = vec![0; HR.0 * HR.1 * 3];
+    resize_u8(Flavour::Matlab, &picture.rgb, (picture.height, picture.width), &mut rgb, HR)?;
+    Picture::new(HR.1, HR.0, rgb)
+}
+
+/// A rotation, scaling and shift of the plane, seen as complex numbers: z goes to `turn * z + shift`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Similarity {
+    pub turn: [f64; 2],
+    pub shift: [f64; 2],
+}
+
+impl Similarity {
+    /// The similarity without reflection that brings the points nearest to the template, in least squares over the template's
+    /// pixels (Umeyama, PAMI 13, 1991; in the plane one complex division). Nothing for points that are all the same.
+    pub fn onto_template(points: &Points) -> Option<Similarity> {
+        let mean = |points: &Points, axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0;
+        let (from, to) = ([mean(points, 0), mean(points, 1)], [mean(&TEMPLATE, 0), mean(&TEMPLATE, 1)]);
+        let (mut real, mut imaginary, mut spread) = (0.0, 0.0, 0.0);
+        for (point, target) in points.iter().zip(&TEMPLATE) {
+            let (px, py) = (point[0] - from[0], point[1] - from[1]);
+            let (qx, qy) = (target[0] - to[0], target[1] - to[1]);
+            real += px * qx + py * qy;
+            imaginary += px * qy - py * qx;
+            spread += px * px + py * py;
+        }
+        let turn = [real / spread, imaginary / spread];
+        let shift = [to[0] - (turn[0] * from[0] - turn[1] * from[1]), to[1] - (turn[0] * from[1] + turn[1] * from[0])];
+        let usable = (turn[0].powi(2) + turn[1].powi(2)).is_normal() && shift.iter().all(|value| value.is_finite());
+        usable.then_some(Similarity { turn, shift })
+    }
+
+    /// The point that goes to `[x, y]`.
+    pub fn before(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [real, imaginary] = self.turn;
+        let (x, y, length) = (x - self.shift[0], y - self.shift[1], real * real + imaginary * imaginary);
+        [(x * real + y * imaginary) / length, (y * real - x * imaginary) / length]
+    }
+}
+
+/// The 96x112 face at the template: bilinear, 0 outside the picture, rounded half up.
+fn warp(picture: &Picture, similarity: &Similarity) -> Option<Picture> {
+    let mut rgb = Vec::with_capacity(HR.0 * HR.1 * 3);
+    for y in 0..HR.0 {
+        for x in 0..HR.1 {
+            let [u, v] = similarity.before([x as f64, y as f64]);
+            let (left, top) = (u.floor(), v.floor());
+            let (right_share, bottom_share) = (u - left, v - top);
+            let mut sums = [0.0; 3];
+            for (dy, weight_y) in [(0.0, 1.0 - bottom_share), (1.0, bottom_share)] {
+                for (dx, weight_x) in [(0.0, 1.0 - right_share), (1.0, right_share)] {
+                    if let Some(pixel) = pixel_at(picture, left + dx, top + dy) {
+                        for (sum, value) in sums.iter_mut().zip(pixel) {
+                            *sum += weight_y * weight_x * f64::from(*value);
+                        }
+                    }
+                }
+            }
+            rgb.extend(sums.map(|sum| (sum + 0.5).floor().clamp(0.0, 255.0) as u8));
+        }
+    }
+    Picture::new(HR.1, HR.0, rgb).ok()
+}
+
+fn pixel_at(picture: &Picture, x: f64, y: f64) -> Option<&[u8]> {
+    if !(0.0..picture.width as f64).contains(&x) || !(0.0..picture.height as f64).contains(&y) {
+        return None;
+    }
+    let start = (y as usize * picture.width + x as usize) * 3;
+    picture.rgb.get(start..start + 3)
+}

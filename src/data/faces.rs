@@ -1,0 +1,288 @@
+//! A set of faces ready for the networks: 96x112 pixels, a name, an identity. In memory from a folder of identity folders, or
+//! mapped from a pack. Knows where faces come from, nothing of what is done with them.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::align::{Alignment, prepare};
+use super::folder::{self, Listing};
+use super::image::{self, DECODERS};
+use super::pack::{self, CHUNK, FACE, Origin, Pack, PackInfo};
+use crate::error::{Error, Result};
+
+/// Decoded faces may take this much memory; more are to be packed first.
+const MAX_MEMORY: usize = 4 << 30;
+
+/// Which identities to train on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// These people alone (from [`super::lists::People::of_sets`]; the counts are not used); all where there is no list.
+    pub people: Option<Vec<(String, Option<usize>)>>,
+    /// Of them, the ones with at least so many pictures.
+    pub min_images: usize,
+}
+
+/// A folder or a pack whose pictures are listed and not read yet.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    listing: Listing,
+    pack: Option<Pack>,
+    warnings: Vec<String>,
+}
+
+impl Source {
+    /// A pack, or a folder of identity folders.
+    pub fn open(path: &Path) -> Result<Source> {
+        if let Some(source) = Source::of_pack(path)? {
+            return Ok(source);
+        }
+        let (listing, outside) = folder::identities(path)?;
+        let mut warnings = Vec::new();
+        if outside > 0 {
+            warnings
+                .push(format!("{outside} pictures in {} are in no identity folder and are left out", path.display()));
+        }
+        Ok(Source { path: path.to_owned(), listing, pack: None, warnings })
+    }
+
+    /// A pack, or any folder of pictures: nobody asks whose they are.
+    pub fn open_plain(path: &Path) -> Result<Source> {
+        match Source::of_pack(path)? {
+            Some(source) => Ok(source),
+            None => {
+                Ok(Source { path: path.to_owned(), listing: folder::plain(path)?, pack: None, warnings: Vec::new() })
+            }
+        }
+    }
+
+    fn of_pack(path: &Path) -> Result<Option<Source>> {
+        if std::fs::metadata(path).map_err(Error::io("cannot read", path))?.is_dir() {
+            return Ok(None);
+        }
+        let pack = Pack::open(path)?;
+        Ok(Some(Source {
+            path: path.to_owned(),
+            listing: pack.listing().clone(),
+            pack: Some(pack),
+            warnings: Vec::new(),
+        }))
+    }
+
+    /// What is there.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The pictures of the selected identities, in order; people who are not there, or nobody left, is an [`Error::Input`].
+    pub fn select(&self, selection: &Selection) -> Result<Vec<usize>> {
+        let Listing { labels, identities, .. } = &self.listing;
+        let mut images = vec![0usize; identities.len()];
+        labels.iter().for_each(|label| images[*label as usize] += 1);
+        let wanted: Option<HashSet<&str>> =
+            selection.people.as_ref().map(|people| people.iter().map(|(name, _)| name.as_str()).collect());
+        if let Some(people) = &selection.people {
+            let there: HashSet<&str> = identities.iter().map(String::as_str).collect();
+            let absent: Vec<&str> =
+                people.iter().map(|(name, _)| name.as_str()).filter(|name| !there.contains(name)).collect();
+            if let Some(first) = absent.first() {
+                let distinct = absent.iter().collect::<HashSet<_>>().len();
+                return Err(Error::Input(format!(
+                    "{distinct} of the people in the list are not in {}, the first is {first}: give their pictures or another list",
+                    self.path.display()
+                )));
+            }
+        }
+        let keeps = |label: usize| {
+            images[label] >= selection.min_images
+                && wanted.as_ref().is_none_or(|wanted| wanted.contains(identities[label].as_str()))
+        };
+        let rows: Vec<usize> = (0..labels.len()).filter(|row| keeps(labels[*row] as usize)).collect();
+        if rows.is_empty() {
+            return Err(Error::Input(format!(
+                "no identity is left of the {} in {}: check people, sets and min_images ({})",
+                identities.len(),
+                self.path.display(),
+                selection.min_images
+            )));
+        }
+        Ok(rows)
+    }
+
+    /// Makes faces of some of the pictures (rows of the listing, ascending); `progress` hears how many of how many are done.
+    pub fn load(self, rows: &[usize], alignment: &Alignment, progress: &mut dyn FnMut(usize, usize)) -> Result<Faces> {
+        if rows.iter().any(|row| *row >= self.listing.len()) || !rows.is_sorted_by(|a, b| a < b) {
+            return Err(Error::Shape(format!("rows of {} must be ascending and there", self.path.display())));
+        }
+        let listing = if rows.len() == self.listing.len() { self.listing.clone() } else { self.listing.subset(rows) };
+        let (store, mut warnings) = (self.pack, self.warnings);
+        if let Some(pack) = store {
+            let rows = rows.iter().map(|row| *row as u32).collect();
+            return Ok(Faces { listing, store: Store::Mapped { pack, rows }, warnings });
+        }
+        if rows.len().checked_mul(FACE).is_none_or(|bytes| bytes > MAX_MEMORY) {
+            return Err(Error::Input(format!(
+                "{} pictures of {} do not fit into memory (4 GiB): run `hallucinet data pack` and give the pack",
+                rows.len(),
+                self.path.display()
+            )));
+        }
+        let mut crops = vec![0; rows.len() * FACE];
+        let (mut cuts, mut done) = (0, 0);
+        for (chunk, names) in crops.chunks_mut(CHUNK * FACE).zip(listing.names.chunks(CHUNK)) {
+            cuts += decode(&self.path, names, alignment, chunk)?;
+            done += names.len();
+            progress(done, rows.len());
+        }
+        warnings.extend(centre_cut_warning(cuts, &self.path));
+        Ok(Faces { listing, store: Store::Memory(crops), warnings })
+    }
+
+    /// Writes all pictures of a folder into a new pack; gives what it says about itself, and warnings.
+    pub fn pack(
+        self,
+        alignment: &Alignment,
+        out: &Path,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(PackInfo, Vec<String>)> {
+        if self.pack.is_some() {
+            return Err(Error::Usage(format!(
+                "{} is a pack already: give a folder of identity folders",
+                self.path.display()
+            )));
+        }
+        let mut writer = pack::Writer::create(out)?;
+        let mut crops = vec![0; self.listing.len().min(CHUNK) * FACE];
+        let (mut cuts, mut done) = (0, 0);
+        for names in self.listing.names.chunks(CHUNK) {
+            let chunk = &mut crops[..names.len() * FACE];
+            cuts += decode(&self.path, names, alignment, chunk)?;
+            writer = writer.push(chunk)?;
+            done += names.len();
+            progress(done, self.listing.len());
+        }
+        let origin = Origin {
+            alignment: alignment.to_string(),
+            decoders: DECODERS.to_string(),
+            sources: self.listing.len() as u64,
+            centre_cuts: cuts as u64,
+        };
+        writer.finish(&self.listing, origin)?;
+        let mut warnings = self.warnings;
+        warnings.extend(centre_cut_warning(cuts, &self.path));
+        Ok((Pack::open(out)?.info(), warnings))
+    }
+}
+
+fn centre_cut_warning(cuts: usize, path: &Path) -> Option<String> {
+    (cuts > 0).then(|| {
+        format!(
+            "{cuts} pictures of {} are not 96x112 and were cut in the centre: crop or landmarks do better",
+            path.display()
+        )
+    })
+}
+
+/// Reads and aligns pictures in parallel into `[n, 112, 96, 3]`; gives the number of centre cuts, or the error of the first
+/// picture (by name, whatever thread was first).
+fn decode(root: &Path, names: &[String], alignment: &Alignment, crops: &mut [u8]) -> Result<usize> {
+    let cuts: Vec<Result<bool>> = crops
+        .par_chunks_exact_mut(FACE)
+        .zip(names)
+        .map(|(crop, name)| {
+            let (face, centre_cut) = prepare(&image::read(&root.join(name))?, name, alignment)?;
+            crop.copy_from_slice(&face.rgb);
+            Ok(centre_cut)
+        })
+        .collect();
+    cuts.into_iter().try_fold(0, |count, cut| Ok(count + usize::from(cut?)))
+}
+
+/// Faces with pixels, names and labels, sorted by name.
+#[derive(Debug)]
+pub struct Faces {
+    listing: Listing,
+    store: Store,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Vec<u8>),
+    /// The pack's row of each face.
+    Mapped {
+        pack: Pack,
+        rows: Vec<u32>,
+    },
+}
+
+impl Faces {
+    /// Opens a pack or a folder of identity folders, and keeps the selected identities.
+    pub fn open(path: &Path, alignment: &Alignment, selection: &Selection) -> Result<Faces> {
+        let source = Source::open(path)?;
+        let rows = source.select(selection)?;
+        source.load(&rows, alignment, &mut |_, _| ())
+    }
+
+    /// Faces that are in memory already: `[n, 112, 96, 3]` pixels for a listing of n.
+    pub fn of_pixels(listing: Listing, pixels: Vec<u8>) -> Result<Faces> {
+        let labelled = listing.labels.iter().all(|label| (*label as usize) < listing.identities.len());
+        if listing.len().checked_mul(FACE) != Some(pixels.len()) || listing.labels.len() != listing.len() || !labelled {
+            return Err(Error::Shape(format!("{} bytes are not {} labelled faces", pixels.len(), listing.len())));
+        }
+        Ok(Faces { listing, store: Store::Memory(pixels), warnings: Vec::new() })
+    }
+
+    /// Number of faces.
+    pub fn len(&self) -> usize {
+        self.listing.len()
+    }
+
+    /// Whether there is no face.
+    pub fn is_empty(&self) -> bool {
+        self.listing.is_empty()
+    }
+
+    /// Number of identities.
+    pub fn identities(&self) -> usize {
+        self.listing.identities.len()
+    }
+
+    /// Names, labels and identities.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Identity of face `i < len()`: a number less than `identities()`.
+    pub fn label(&self, i: usize) -> u32 {
+        self.listing.labels[i]
+    }
+
+    /// Name of an identity `label < identities()`.
+    pub fn identity(&self, label: u32) -> &str {
+        &self.listing.identities[label as usize]
+    }
+
+    /// Path of face `i < len()` relative to the data folder, parts separated by `/`.
+    pub fn name(&self, i: usize) -> &str {
+        &self.listing.names[i]
+    }
+
+    /// Pixels of face `i < len()`: 112 rows of 96 RGB pixels.
+    pub fn pixels(&self, i: usize) -> &[u8] {
+        match &self.store {
+            Store::Memory(crops) => &crops[i * FACE..(i + 1) * FACE],
+            Store::Mapped { pack, rows } => {
+                let row = rows[i] as usize;
+                &pack.crops()[row * FACE..(row + 1) * FACE]
+            }
+        }
+    }
+
+    /// Things to say once on stderr.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
