@@ -1,3 +1,4 @@
-//! (being built)
+//! File formats of the outside world, each read from its own definition and with suspicion.
 
 pub mod npy;
+pub mod safetensors;
