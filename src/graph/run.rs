@@ -53,9 +53,21 @@ impl Program {
         self.device.launch(&self.plan.launches, &self.memory)
     }
 
-    /// Copies a stretch of another program's store into this one's, device to device: how trained weights reach another plan.
-    pub fn copy_store(&self, from: &Program, offset: usize, bytes: usize) -> Result<()> {
-        self.device.copy((&from.memory.store, offset), (&self.memory.store, offset), bytes)
+    /// Overwrites numbers of the store at an offset in bytes: a parameter whose place is known from its layout.
+    pub fn write_store(&self, offset: usize, numbers: &[f32]) -> Result<()> {
+        self.device.write(&self.memory.store, offset, bytemuck::cast_slice(numbers))
+    }
+
+    /// Reads numbers of the store at an offset in bytes.
+    pub fn read_store(&self, offset: usize, count: usize) -> Result<Vec<f32>> {
+        let mut numbers = vec![0.0; count];
+        self.device.read(&self.memory.store, offset, bytemuck::cast_slice_mut(&mut numbers))?;
+        Ok(numbers)
+    }
+
+    /// Copies the beginning of another program's store into this one's, device to device: how weights reach another plan.
+    pub fn copy_store(&self, from: &Program, bytes: usize) -> Result<()> {
+        self.device.copy((&from.memory.store, 0), (&self.memory.store, 0), bytes)
     }
 
     fn buffer(&self, space: Space) -> &crate::backend::Buffer {

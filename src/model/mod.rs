@@ -30,7 +30,12 @@ pub struct Model {
 impl Model {
     /// The model that a configuration trains, over all its stages.
     pub fn trained_by(config: &Config, identities: usize) -> Result<Self> {
-        let modes: Vec<Mode> = config.stages().iter().map(|stage| stage.recipe.mode).collect();
+        Model::after(config, config.stages().len(), identities)
+    }
+
+    /// The model that the first `stages` stages of a configuration train: what later stages bring is not in it.
+    pub fn after(config: &Config, stages: usize, identities: usize) -> Result<Self> {
+        let modes: Vec<Mode> = config.stages().iter().take(stages).map(|stage| stage.recipe.mode).collect();
         let has_recognizer = modes.iter().any(|mode| uses_recognizer(*mode));
         if has_recognizer && identities < 2 {
             return Err(Error::Input(format!(

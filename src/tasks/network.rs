@@ -1,0 +1,152 @@
+//! A model from a file, ready to run: what every task that uses a trained network shares.
+
+use crate::backend::Device;
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
+use crate::graph::{Graph, Program};
+use crate::model::config::Config;
+use crate::model::{self, Inference, Model, Parameter, Source};
+use crate::shape::{HR, LR};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A model and its weights, in memory.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub model: Model,
+    tensors: Tensors,
+}
+
+impl Network {
+    /// Reads what `--model` names: a run, a checkpoint or the file. Every tensor must be there and of the right shape.
+    pub fn load(path: &Path) -> Result<Self> {
+        let file = checkpoint::resolve_model(path)?;
+        let place = file.display().to_string();
+        Network::from_contents(safetensors::read(&file)?, &place)
+    }
+
+    /// As [`Network::load`], from contents that were read already.
+    pub fn from_contents(contents: Contents, place: &str) -> Result<Self> {
+        let wrong = |what: String| Error::Input(format!("{place}: {what}"));
+        let metadata = contents.metadata.ok_or_else(|| wrong("not a model of this program (no metadata)".into()))?;
+        let config = Config::from_model_json(&metadata, place)?;
+        let part = |name: &str| metadata["parts"][name].as_bool().unwrap_or(false);
+        let identities = metadata["identities"].as_u64().unwrap_or(0);
+        let model = Model {
+            config,
+            has_hallucinator: part("hallucinator"),
+            has_recognizer: part("recognizer"),
+            identities: usize::try_from(identities).unwrap_or(0),
+        };
+        if !model.has_hallucinator && !model.has_recognizer {
+            return Err(wrong("the metadata names neither a hallucinator nor a recogniser".into()));
+        }
+        let rows = contents.tensors.get("center_loss.centers").map_or(0, |centers| centers.shape[0]);
+        if model.has_recognizer && (model.identities < 2 || rows != model.identities) {
+            return Err(wrong(format!("the metadata says {identities} identities, the centers are {rows}")));
+        }
+        let parameters = model.parameters();
+        for parameter in parameters.iter() {
+            fitting(&contents.tensors, parameter, place)?;
+        }
+        if let Some(extra) = contents.tensors.keys().find(|name| !parameters.iter().any(|p| p.name == **name)) {
+            return Err(wrong(format!("it has a tensor that its networks do not: {extra}")));
+        }
+        Ok(Network { model, tensors: contents.tensors })
+    }
+
+    /// From a model and its parameters as files order them.
+    pub fn new(model: Model, tensors: Tensors) -> Self {
+        Network { model, tensors }
+    }
+
+    /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut metadata = self.model.config.model_json();
+        metadata["parts"] =
+            json!({ "hallucinator": self.model.has_hallucinator, "recognizer": self.model.has_recognizer });
+        metadata["identities"] = json!(self.model.identities);
+        safetensors::to_bytes(&self.tensors, &metadata)
+    }
+
+    /// The parameters by name, in the order of files.
+    pub fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Puts the networks on a device for batches of up to `batch` pictures.
+    pub fn on(&self, device: &Arc<dyn Device>, source: Source, batch: usize) -> Result<Runner> {
+        let (graph, values): (Graph, Inference) = model::inference(&self.model, source, batch)?;
+        let program = Program::new(Arc::clone(device), graph.plan())?;
+        for (parameter, offset) in self.model.parameters().placed() {
+            program.write_store(offset, &parameter.to_memory(&self.tensors[&parameter.name].data))?;
+        }
+        let features = self.model.has_recognizer.then_some(self.model.config.model.features);
+        Ok(Runner { program, values, source, batch, features: features.unwrap_or(0) })
+    }
+}
+
+/// The tensor of a parameter, if it is there and of its shape.
+pub fn fitting<'a>(tensors: &'a Tensors, parameter: &Parameter, place: &str) -> Result<&'a Tensor> {
+    let name = &parameter.name;
+    let tensor = tensors.get(name).ok_or_else(|| Error::Input(format!("{place}: it has no {name}")))?;
+    if tensor.shape != parameter.file_shape {
+        let (there, wanted) = (&tensor.shape, &parameter.file_shape);
+        return Err(Error::Input(format!("{place}: {name} is {there:?}, the configuration makes it {wanted:?}")));
+    }
+    Ok(tensor)
+}
+
+/// A network on a device.
+pub struct Runner {
+    program: Program,
+    values: Inference,
+    source: Source,
+    batch: usize,
+    features: usize,
+}
+
+/// What comes out for some pictures.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// `[n, 112, 96, 3]` in network units, unrounded.
+    pub pictures: Vec<f32>,
+    /// `[n, features]`; empty without a recogniser.
+    pub features: Vec<f32>,
+}
+
+impl Runner {
+    /// Bytes of one picture that goes in.
+    pub fn picture_bytes(&self) -> usize {
+        let (height, width) = if self.source == Source::Hr { HR } else { LR };
+        3 * height * width
+    }
+
+    /// Runs any number of pictures, rows of RGB pixels one after the other, batch by batch. A picture's result does not depend
+    /// on the others in its batch.
+    pub fn run(&self, pixels: &[u8]) -> Result<Outputs> {
+        let mut outputs = Outputs::default();
+        let size = self.picture_bytes();
+        for pixels in pixels.chunks(self.batch * size) {
+            let count = pixels.len() / size;
+            let mut whole = pixels.to_vec();
+            whole.resize(self.batch * size, 0);
+            self.program.write(self.values.pixels, &whole)?;
+            self.program.run()?;
+            let pictures: Vec<f32> = self.program.read(self.values.pictures)?;
+            outputs.pictures.extend_from_slice(&pictures[..count * 3 * HR.0 * HR.1]);
+            if let Some(features) = self.values.features {
+                let features: Vec<f32> = self.program.read(features)?;
+                outputs.features.extend_from_slice(&features[..count * self.features]);
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// Network units back to u8: `128 v + 127.5`, rounded half up, clamped.
+pub fn to_pixels(units: &[f32]) -> Vec<u8> {
+    units.iter().map(|v| (f64::from(*v) * 128.0 + 128.0).floor().clamp(0.0, 255.0) as u8).collect()
+}
