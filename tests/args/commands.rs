@@ -1,0 +1,143 @@
+//! Every command with its flags, as `CONTRACT.md` writes them.
+
+use std::path::{Path, PathBuf};
+
+use hallucinet::cli::args::{Command, Common, ConfigSource, Cut, Device, Eval, Input, Request, Train};
+use hallucinet::model::config::{Downsample, Mode, Overrides};
+
+use crate::{command, request};
+
+fn paths(names: &[&str]) -> Vec<PathBuf> {
+    names.iter().map(PathBuf::from).collect()
+}
+
+#[test]
+fn common_flags_stand_before_or_after_the_command() {
+    let expected =
+        Common { device: Device::Cuda(Some(1)), threads: Some(3), seed: Some(9), json: true, quiet: false, verbose: 2 };
+    let flags = "--device cuda:1 --threads 3 --seed 9 --json -vv";
+    assert_eq!(command(&format!("{flags} doctor")), (expected.clone(), Command::Doctor));
+    assert_eq!(command(&format!("doctor {flags}")), (expected.clone(), Command::Doctor));
+    assert_eq!(command(&format!("data info x {flags}")).0, expected);
+    assert_eq!(command("doctor").0, Common::default());
+    for (word, device) in [("auto", Device::Auto), ("cpu", Device::Cpu), ("cuda", Device::Cuda(None))] {
+        assert_eq!(command(&format!("doctor --device {word}")).0.device, device);
+    }
+    assert!(command("doctor -q").0.quiet);
+    assert_eq!(command(&format!("doctor --seed {}", i64::MAX)).0.seed, Some(i64::MAX as u64));
+}
+
+#[test]
+fn demo_has_a_place_for_its_report() {
+    let Command::Demo(demo) = command("demo").1 else { panic!() };
+    assert_eq!(demo.out, Path::new("demo"));
+    let Command::Demo(demo) = command("demo --out here").1 else { panic!() };
+    assert_eq!(demo.out, Path::new("here"));
+}
+
+#[test]
+fn data_commands() {
+    let Command::Synth(synth) = command("data synth --out o --identities 3 --images 4 --sheet s.png").1 else {
+        panic!()
+    };
+    assert_eq!((synth.out.as_path(), synth.identities, synth.images), (Path::new("o"), 3, 4));
+    assert_eq!(synth.sheet, Some("s.png".into()));
+    let Command::Pack(pack) = command("data pack in --out f.pack --crop 4,2,115,134").1 else { panic!() };
+    assert_eq!((pack.input, pack.out), ("in".into(), "f.pack".into()));
+    assert_eq!(pack.cut, Cut { crop: Some([4, 2, 115, 134]), landmarks: None });
+    assert!(matches!(command("data info x").1, Command::Info(info) if info.input == Path::new("x")));
+    assert!(matches!(command("data check x").1, Command::Check(check) if check.input == Path::new("x")));
+    let Command::Degrade(degrade) = command("data degrade a b --out o").1 else { panic!() };
+    assert_eq!((degrade.inputs, degrade.scale, degrade.flavour), (paths(&["a", "b"]), 4, Downsample::Matlab));
+    let Command::Degrade(degrade) = command("data degrade a --out o --scale 16 --flavour opencv").1 else { panic!() };
+    assert_eq!((degrade.scale, degrade.flavour), (16, Downsample::Opencv));
+}
+
+#[test]
+fn train_starts_a_run() {
+    let line = "train --config c.toml --data d --out r --mode joint --init a --init b --set train.lr=0.1 --set data.crop=[1,2,3,4] --seed 5";
+    let Command::Train(Train::New(run)) = command(line).1 else { panic!() };
+    assert_eq!(run.config, ConfigSource::File("c.toml".into()));
+    assert_eq!((run.data, run.out, run.init), ("d".into(), "r".into(), paths(&["a", "b"])));
+    let set = [("train.lr", "0.1"), ("data.crop", "[1,2,3,4]")];
+    let set = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    assert_eq!(run.overrides, Overrides { mode: Some(Mode::Joint), set, seed: Some(5) });
+    let Command::Train(Train::New(run)) = command("train --preset quick --data d --out r").1 else { panic!() };
+    assert_eq!(run.config, ConfigSource::Preset("quick".to_owned()));
+    assert_eq!(run.overrides, Overrides::default());
+}
+
+#[test]
+fn train_goes_on_with_a_run_on_any_device() {
+    for line in ["train --resume r", "train --resume r --device cpu --threads 2 --json -q"] {
+        assert_eq!(command(line).1, Command::Train(Train::Resume("r".into())));
+    }
+}
+
+#[test]
+fn eval_takes_pairs_and_folds() {
+    let line = "eval --model run --data images --pairs pairs.txt --fold 8 --input lr --json";
+    let (common, Command::Eval(eval)) = command(line) else { panic!() };
+    assert!(common.json);
+    let expected = Eval {
+        model: "run".into(),
+        data: "images".into(),
+        pairs: Some("pairs.txt".into()),
+        fold: Some(8),
+        input: Some(Input::Lr),
+        out: None,
+        no_mirror: false,
+        allow_missing: false,
+        cut: Cut::default(),
+    };
+    assert_eq!(eval, expected);
+    let line = "eval --model m --data d --out o --no-mirror --allow-missing --landmarks l.txt";
+    let Command::Eval(eval) = command(line).1 else { panic!() };
+    assert!(eval.no_mirror && eval.allow_missing && eval.pairs.is_none());
+    assert_eq!(eval.cut.landmarks, Some("l.txt".into()));
+}
+
+#[test]
+fn commands_that_use_a_model() {
+    let Command::Hallucinate(hallucinate) = command("hallucinate --model m a b --out o").1 else { panic!() };
+    assert_eq!((hallucinate.inputs, hallucinate.out, hallucinate.sheet), (paths(&["a", "b"]), "o".into(), None));
+    for name in ["f.npy", "dir/f.jsonl", "f.safetensors"] {
+        let Command::Embed(embed) = command(&format!("embed --model m a --out {name} --mirror --input hr")).1 else {
+            panic!()
+        };
+        assert_eq!((embed.out.as_path(), embed.mirror, embed.input), (Path::new(name), true, Some(Input::Hr)));
+    }
+    for threshold in [-1.0, -0.25, 0.0, 1.0] {
+        let Command::Verify(verify) = command(&format!("verify --model m a b --threshold {threshold}")).1 else {
+            panic!()
+        };
+        assert_eq!((verify.first, verify.second, verify.threshold), ("a".into(), "b".into(), Some(threshold)));
+    }
+    assert!(matches!(command("verify --model m a b").1, Command::Verify(verify) if verify.threshold.is_none()));
+}
+
+#[test]
+fn help_and_version_are_printed_and_tell_every_command() {
+    let Ok(Request::Print(help)) = request("--help") else { panic!() };
+    for verb in ["demo", "data", "train", "eval", "hallucinate", "embed", "verify", "doctor", "Exit codes"] {
+        assert!(help.contains(verb), "{help}");
+    }
+    let Ok(Request::Print(version)) = request("--version") else { panic!() };
+    assert_eq!(version.trim(), format!("hallucinet {}", env!("CARGO_PKG_VERSION")));
+    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, hallucinate, embed, verify, doctor";
+    for verb in lines.split(", ") {
+        let Ok(Request::Print(help)) = request(&format!("{verb} --help")) else { panic!("{verb}") };
+        assert!(help.contains(&format!("Usage: hallucinet {verb}")), "{help}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_need_not_be_text() {
+    use std::os::unix::ffi::OsStringExt;
+    let name = std::ffi::OsString::from_vec(vec![b'p', 0xff]);
+    let arguments = ["hallucinet", "data", "info"].map(Into::into).into_iter().chain([name.clone()]);
+    let Ok(Request::Run(_, command)) = hallucinet::cli::args::parse(arguments) else { panic!() };
+    let Command::Info(info) = *command else { panic!() };
+    assert_eq!(info.input, Path::new(&name));
+}
