@@ -2,7 +2,7 @@
 
 use super::config::{CenterUpdate as Update, Loss, Mode, Recipe};
 use super::parameters::{Bound, Parameter, Part};
-use super::{Model, hallucinator, recognizer, uses_hallucinator, uses_recognizer};
+use super::{Model, hallucinator, recognizer};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::center_loss::{CenterGradient, CenterLoss, CenterUpdate};
@@ -61,12 +61,12 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
     };
     graph.fetch(seen);
     let mut losses = Losses { pixel: None, softmax: None, center: None };
-    if uses_hallucinator(mode) {
+    if mode.runs_hallucinator() {
         graph.label("pixel_loss");
         losses.pixel = Some(graph.apply(PixelLoss { weight: loss.alpha as f32 }, &[seen, high])?);
     }
     let mut features = None;
-    if uses_recognizer(mode) {
+    if mode.trains_recognizer() {
         let x = recognizer::features(&model.config.model, &mut graph, &bound, seen)?;
         let logits = recognizer::logits(&mut graph, &bound, x)?;
         graph.label("softmax_loss");
@@ -103,8 +103,8 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
 /// Whether a mode changes the parameters of a part by the gradient of the total loss.
 fn trains(mode: Mode, part: Part) -> bool {
     match part {
-        Part::Hallucinator => matches!(mode, Mode::Hallucination | Mode::Joint),
-        Part::Recognizer => uses_recognizer(mode),
+        Part::Hallucinator => mode.trains_hallucinator(),
+        Part::Recognizer => mode.trains_recognizer(),
         Part::Centers => false,
     }
 }

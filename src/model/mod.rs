@@ -36,7 +36,7 @@ impl Model {
     /// The model that the first `stages` stages of a configuration train: what later stages bring is not in it.
     pub fn after(config: &Config, stages: usize, identities: usize) -> Result<Self> {
         let modes: Vec<Mode> = config.stages().iter().take(stages).map(|stage| stage.recipe.mode).collect();
-        let has_recognizer = modes.iter().any(|mode| uses_recognizer(*mode));
+        let has_recognizer = modes.iter().any(|mode| mode.trains_recognizer());
         if has_recognizer && identities < 2 {
             return Err(Error::Input(format!(
                 "a recogniser needs at least 2 identities to tell apart, the training data has {identities}"
@@ -44,7 +44,7 @@ impl Model {
         }
         Ok(Model {
             config: config.clone(),
-            has_hallucinator: modes.iter().any(|mode| uses_hallucinator(*mode)),
+            has_hallucinator: modes.iter().any(|mode| mode.runs_hallucinator()),
             has_recognizer,
             identities: if has_recognizer { identities } else { 0 },
         })
@@ -62,16 +62,6 @@ impl Model {
         }
         Parameters::new(list)
     }
-}
-
-/// Whether a mode runs the hallucinator.
-pub fn uses_hallucinator(mode: Mode) -> bool {
-    matches!(mode, Mode::Hallucination | Mode::RecognitionOnHallucinated | Mode::Joint)
-}
-
-/// Whether a mode runs the recogniser.
-pub fn uses_recognizer(mode: Mode) -> bool {
-    mode != Mode::Hallucination
 }
 
 /// Channels of a layer of the published net at a width: rounded half up, at least 1.

@@ -3,10 +3,12 @@
 //! A run is a sequence of stages; each has a plan of its own over the same parameters. Everything random is a function of the
 //! seed and the step, so a run that was stopped and resumed writes the same bytes as one that never stopped.
 
+mod samples;
 mod session;
 mod start;
 
-pub use session::Finished;
+pub use session::{Finished, Losses};
+pub use start::{alignment, beside};
 
 use crate::backend::Device;
 use crate::checkpoint::{Metrics, Origin, Run};
@@ -17,7 +19,7 @@ use crate::model::config::{Config, Step};
 use crate::random::Random;
 use crate::tasks::Context;
 use serde_json::json;
-use session::{Losses, Session};
+use session::Session;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,7 +43,7 @@ pub fn train(context: &Context, request: &Request) -> Result<Finished> {
     start::check_out(&request.out)?;
     let device = context.open_device()?;
     let source = start::open_data(&request.config, &request.data)?;
-    let init = start::open_init(&request.config, &request.init, source.identities())?;
+    let init = start::open_init(&request.config, &request.init, &source)?;
     let faces = source.load(context)?;
     let origin = Origin { data: request.data.clone(), init: request.init.clone() };
     let run = Run::create(&request.out, &request.config.to_toml(), &origin)?;
@@ -62,11 +64,11 @@ pub fn resume(context: &Context, folder: &Path) -> Result<Finished> {
     found.warnings.iter().for_each(|warning| context.listener.warn(warning));
     if let Some(done) = found.checkpoint.as_ref().filter(|checkpoint| checkpoint.state.step >= config.steps()) {
         context.listener.say(&format!("{}: finished after {} steps, nothing to do", folder.display(), done.state.step));
-        return session::finished_before(folder, &config);
+        return Ok(session::finished_before(folder, done.state.step));
     }
     let device = context.open_device()?;
     let source = start::open_data(&config, &origin.data)?;
-    let init = start::open_init(&config, &origin.init, source.identities())?;
+    let init = start::open_init(&config, &origin.init, &source)?;
     if let Some(checkpoint) = &found.checkpoint {
         start::check_same(context, &checkpoint.state, &source, device.as_ref())?;
     }
@@ -101,14 +103,14 @@ fn go_on(context: &Context, mut session: Session, faces: Arc<Faces>, run: &Run, 
             Err(Error::Numeric(what)) => return Err(numeric(&mut session, run, &faces, &batch, step, &what)),
             other => other?,
         };
-        images += batch.labels.len() as u64;
         let pictures = batch.labels.len() as u64;
+        images += pictures;
         batches.recycle(batch);
         metrics.append(&session.metrics_line(step + 1, stage, stage_step, &newest))?;
         context.listener.progress(session.mode_name(), step + 1, total, pictures, &newest.to_string());
         after_step(context, &mut session, &faces, run, &mut metrics, step + 1)?;
     }
-    session.finish(run, &mut metrics, total, started.elapsed().as_secs_f64(), images, &newest)
+    session.finish(run, &metrics, started.elapsed().as_secs_f64(), images, &newest)
 }
 
 /// What is due after a step: samples, checkpoint, the end of a stage, and stopping when the user asked for it.
@@ -125,14 +127,14 @@ fn after_step(
     let due = |every: u64| every > 0 && done.is_multiple_of(every);
     let ends_stage = session.config().locate(done).is_none_or(|next| next.step == 0);
     if due(eval_every) || done == total {
-        if let Some(line) = session.samples(run, faces, done)? {
+        if let Some(line) = samples::write(session, run, faces, done)? {
             metrics.append(&line)?;
         }
     }
     let stopping = context.stopped() && done < total;
     if due(checkpoint_every) || ends_stage || stopping {
         metrics.sync()?;
-        session.save(run, faces, done)?;
+        session.save(run, done)?;
     }
     if stopping {
         let folder = run.folder().display();
@@ -156,9 +158,9 @@ fn sampling(config: &Config, stage: usize) -> Sampling {
 
 /// The error of a step that is not finite: the weights before it are saved, the pictures of its batch are named.
 fn numeric(session: &mut Session, run: &Run, faces: &Faces, batch: &Batch, step: u64, what: &str) -> Error {
-    let saved = session.save(run, faces, step);
-    let mut sampler_names = session.names_of(faces, batch);
-    sampler_names.truncate(4);
+    let saved = session.save(run, step);
+    let mut names = session.names_of(faces, batch);
+    names.truncate(4);
     let kept = match saved {
         Ok(()) => format!("the weights before it are in {}", run.folder().display()),
         Err(error) => format!("and the weights before it could not be saved ({error})"),
@@ -169,6 +171,6 @@ fn numeric(session: &mut Session, run: &Run, faces: &Faces, batch: &Batch, step:
     Error::Numeric(format!(
         "step {}: {what}; the batch began with {}; {kept}; a lower rate, a longer warm-up or train.clip may help",
         step + 1,
-        sampler_names.join(", ")
+        names.join(", ")
     ))
 }

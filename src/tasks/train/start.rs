@@ -60,11 +60,6 @@ pub fn open_data(config: &Config, data: &Path) -> Result<Training> {
 }
 
 impl Training {
-    /// How many identities were chosen.
-    pub fn identities(&self) -> usize {
-        self.identities
-    }
-
     /// Decodes and cuts every picture, or maps the pack.
     pub fn load(self, context: &Context) -> Result<Arc<Faces>> {
         let listener = context.listener;
@@ -102,13 +97,15 @@ pub fn beside(folder: &Path, list: &Path) -> PathBuf {
 pub struct Init {
     pub tensors: Tensors,
     pub notes: Vec<String>,
+    /// Of the data that will be trained on.
+    pub fingerprint: String,
 }
 
 /// Reads the models of `--init` and keeps what fits; the classifier and centers of other identities start afresh.
-pub fn open_init(config: &Config, paths: &[PathBuf], identities: usize) -> Result<Init> {
-    let model = Model::trained_by(config, identities)?;
+pub fn open_init(config: &Config, paths: &[PathBuf], data: &Training) -> Result<Init> {
+    let model = Model::trained_by(config, data.identities)?;
     let parameters = model.parameters();
-    let mut init = Init::default();
+    let mut init = Init { fingerprint: data.fingerprint.clone(), ..Init::default() };
     for path in paths {
         let network = Network::load(path)?;
         let place = path.display().to_string();
@@ -127,8 +124,8 @@ pub fn open_init(config: &Config, paths: &[PathBuf], identities: usize) -> Resul
         }
         init.notes.push(format!("init     {used} tensors from {place}"));
         if fresh {
-            let there = network.model.identities;
-            init.notes.push(format!("init     fc6 and centers start afresh: {there} identities there, {identities} here"));
+            let (there, here) = (network.model.identities, data.identities);
+            init.notes.push(format!("init     fc6 and centers start afresh: {there} identities there, {here} here"));
         }
     }
     check_frozen(config, &init)?;
