@@ -1,0 +1,3 @@
+//! Procedural faces: bits, sizes, brightness, and that people differ.
+
+mod sheet;
