@@ -28,7 +28,7 @@ fn sheets() {
     let dir = std::env::temp_dir();
     let at = |name: &str| dir.join(name).display().to_string();
     sheet(&at("synth_people.png"), 14, 8, 1, |r, c| face(7, (r * 14 + c) as u32, 0));
-    sheet(&at("synth_large.png"), 6, 3, 3, |r, c| face(7, (r * 6 + c) as u32, 1));
+    sheet(&at("synth_large.png"), 6, 3, 3, |r, c| face(9, (r * 6 + c) as u32, 1));
     sheet(&at("synth_one.png"), 10, 6, 1, |r, c| face(7, r as u32 + 3, c as u32));
 }
 
@@ -38,4 +38,11 @@ fn speed() {
     let start = std::time::Instant::now();
     let total: u64 = (0..200).map(|i| u64::from(face(3, i, i)[5000])).sum();
     println!("{:.3} ms a picture ({total})", start.elapsed().as_secs_f64() * 1000.0 / 200.0);
+}
+
+#[test]
+#[ignore = "one face, very large"]
+fn zoomed() {
+    let dir = std::env::temp_dir().join("synth_zoom.png").display().to_string();
+    sheet(&dir, 3, 1, 6, |_, c| face(9, [5, 4, 13][c], 1));
 }

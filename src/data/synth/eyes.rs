@@ -38,14 +38,14 @@ fn eye(person: &Identity, picture: &Picture, [x, y, side]: [f64; 3], skin: Rgb, 
     let t = x / eyes.half_width;
     let open = picture.expression.lids;
     let (upper, lower) = lids(person, t.clamp(-1.0, 1.0), open);
-    let past = (t.abs() - 1.0).max(0.0) * eyes.half_width;
+    let past = (t.abs() - 1.0) * eyes.half_width;
     let mut colour = lid(person, [x, y, t, upper, past], skin);
     let inside = cover((upper - y).max(y - lower).max(past), 1.0);
     if inside > 0.0 && open > 0.05 {
         colour = blend(colour, ball(person, picture, [x, y, side, upper, lower], shade), inside);
     }
     // Lashes: a dark line on the upper lid, thicker outwards, hairs above it; a faint one below.
-    let dark = scale(blend(darker(person.hair.colour), [0.012, 0.009, 0.008], 0.75), 1.0);
+    let dark = blend(darker(person.hair.colour), [0.012, 0.009, 0.008], 0.75);
     let reach = step(1.28, 1.02, t) * step(-1.12, -0.95, t);
     let tail = if t > 1.0 { (t - 1.0) * -4.0 } else { 0.0 };
     let thick = (0.55 + 0.35 * (t + 1.0) * eyes.lashes).min(1.8);
@@ -65,7 +65,7 @@ fn eye(person: &Identity, picture: &Picture, [x, y, side]: [f64; 3], skin: Rgb, 
 /// Skin of the lids: the crease, the lid's own colour, the wet inner corner, the bag below.
 fn lid(person: &Identity, [x, y, t, upper, past]: [f64; 5], skin: Rgb) -> Rgb {
     let eyes = &person.eyes;
-    let fold = upper - eyes.crease * (1.0 - 0.35 * t * t) + past * 0.6;
+    let fold = upper - eyes.crease * (1.0 - 0.35 * t * t) + past.max(0.0) * 0.6;
     let reach = step(1.25, 0.8, t.abs());
     let crease = 0.5 * reach * bump((y - fold) / 1.25, 0.0);
     let between = reach * step(fold - 0.5, fold + 0.8, y) * step(upper + 0.5, upper - 0.5, y);
@@ -82,7 +82,7 @@ fn ball(person: &Identity, picture: &Picture, [x, y, side, upper, lower]: [f64; 
     let t = x / eyes.half_width;
     let veins = 0.05 * noise(x * 0.9, y * 1.6, person.salt ^ 0x92);
     let white = tint(
-        linear(232, 226, 222),
+        linear(214, 206, 202),
         [1.0, 0.97 - 0.06 * person.skin.age - veins, 0.95 - 0.08 * person.skin.age - veins],
     );
     let round = 1.0 - 0.42 * t * t;
@@ -94,7 +94,7 @@ fn ball(person: &Identity, picture: &Picture, [x, y, side, upper, lower]: [f64; 
     if r < 1.3 {
         let fibre = noise(8.0 * ix / (r + 0.2), 8.0 * iy / (r + 0.2), person.salt ^ 0x93);
         let glow = 1.0 + 0.5 * (iy / eyes.iris_radius) + 0.22 * fibre;
-        let iris = scale(eyes.iris, glow.max(0.3) * mix(1.5, 0.55, step(0.45, 1.0, r)));
+        let iris = scale(eyes.iris, glow.max(0.3) * mix(1.35, 0.4, step(0.5, 1.02, r)));
         colour = blend(colour, iris, step(1.12, 0.88, r));
         colour = blend(colour, [0.006, 0.005, 0.005], step(0.52, 0.36, r));
     }
@@ -102,8 +102,8 @@ fn ball(person: &Identity, picture: &Picture, [x, y, side, upper, lower]: [f64; 
     let shadow = mix(0.32, 1.0, step(-0.4, 2.6, y - upper)) * mix(0.8, 1.0, step(0.0, 1.2, lower - y));
     colour = tint(scale(colour, shadow), shade);
     let l = picture.light.towards;
-    let glint = bump((ix - 1.5 * l[0]) / 1.15, (iy + 0.7 - 1.4 * l[1].max(-0.6)) / 1.15);
-    blend(colour, scale(picture.light.key, 1.1), 0.9 * glint.sqrt() * step(1.2, 0.9, r))
+    let glint = bump((ix - 1.4 * l[0]) / 1.2, (iy + 0.5 - 1.3 * l[1].max(-0.7)) / 1.2);
+    blend(colour, scale(picture.light.key, 1.1), (1.5 * glint).min(0.9) * step(1.2, 0.9, r))
 }
 
 fn brow(person: &Identity, picture: &Picture, [x, y, _]: [f64; 3], skin: Rgb, shade: Rgb) -> Rgb {
@@ -122,9 +122,8 @@ fn brow(person: &Identity, picture: &Picture, [x, y, _]: [f64; 3], skin: Rgb, sh
     let ends = step(-0.12, 0.12, t) * step(1.12, 0.92, t);
     // Hairs stand up at the inner end and lie down towards the outer.
     let lean = mix(0.9, 0.15, t.clamp(0.0, 1.0));
-    let strand = 0.55
-        + 0.75
-            * noise(x * (1.35 * lean + 0.25) + y * 0.6, y * 1.35 * (1.0 - 0.6 * lean) - x * 0.25, person.salt ^ 0x94);
+    let strand = 0.72
+        + 0.38 * noise(x * (0.7 * lean + 0.12) + y * 0.3, y * 0.8 * (1.0 - 0.6 * lean) - x * 0.15, person.salt ^ 0x94);
     let amount = brows.density * ends * cover(d, 1.9) * strand.clamp(0.15, 1.0);
     let soft = 0.32 * brows.density * ends * cover(d - 0.4, 3.0);
     let colour = tint(blend(darker(person.hair.colour), scale(person.skin.tone, 0.12), 0.35), shade);

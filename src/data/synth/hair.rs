@@ -4,22 +4,29 @@
 //! is painted between them.
 
 use super::identity::Identity;
-use super::noise::{Rgb, bump, cover, mix, noise, scale, step};
+use super::noise::{Rgb, bump, cover, mix, noise, ripple, scale, step};
 use super::picture::Picture;
 use super::relief::Outline;
 
 /// Signed distance to the outer contour of head and hair, negative inside.
-pub fn contour(person: &Identity, outline: &Outline, u: f64, v: f64) -> f64 {
+pub fn contour(person: &Identity, u: f64, v: f64) -> f64 {
     let (hair, skull) = (&person.hair, &person.skull);
-    let lumps = hair.curl
-        * (2.2 * noise(u * 0.16, v * 0.16, person.salt ^ 0xb1) + 1.3 * noise(u * 0.4, v * 0.4, person.salt ^ 0xb2));
-    let fray = 0.6 * noise(u * 0.8, v * 0.8, person.salt ^ 0xb3) + lumps;
+    let lumps = if hair.curl > 0.0 {
+        hair.curl
+            * (2.2 * noise(u * 0.16, v * 0.16, person.salt ^ 0xb1) + 1.3 * noise(u * 0.4, v * 0.4, person.salt ^ 0xb2))
+    } else {
+        0.0
+    };
+    let fray = 0.5 * noise(u * 0.45, v * 0.45, person.salt ^ 0xb3) + lumps;
     if v < skull.widest {
-        let thick = mix(hair.side, hair.top, step(skull.widest - 8.0, 8.0, v));
-        outline.distance(u, v) - thick - fray
+        // Between an ellipse and a rounder square: heads of hair are neither.
+        let half = skull.width + hair.side;
+        let (x, y) = (u / half, (skull.widest - v) / (skull.widest - skull.top + hair.top));
+        let (x, y) = (x * x, y * y);
+        (0.5 * ((x + y).sqrt() + (x * x + y * y).sqrt().sqrt()) - 1.0) * half - fray
     } else {
         let wave = hair.wave
-            * ((v - skull.widest) * 0.13 + f64::from(person.salt & 7)).sin()
+            * ripple((v - skull.widest) * 0.021 + f64::from(person.salt & 7) * 0.13)
             * step(0.0, 20.0, v - skull.widest);
         u.abs() - skull.width - hair.side - 0.07 * (v - skull.widest) - wave - fray
     }
@@ -28,7 +35,7 @@ pub fn contour(person: &Identity, outline: &Outline, u: f64, v: f64) -> f64 {
 /// Coverage of the hair that hangs or stands behind the face.
 pub fn behind(person: &Identity, contour: f64, v: f64, u: f64) -> f64 {
     let ragged = 5.0 * noise(u * 0.5, 0.0, person.salt ^ 0xb4);
-    cover(contour, 1.6) * step(2.0, -3.0, v - person.hair.end + ragged) * person.hair.density
+    cover(contour, 2.0) * step(2.0, -3.0, v - person.hair.end + ragged) * person.hair.density
 }
 
 /// Coverage of the hair before the face: above the hairline, and down the sides.
@@ -38,10 +45,14 @@ pub fn before(person: &Identity, picture: &Picture, outline: &Outline, contour: 
         return 0.0;
     }
     let half = outline.at(v).0;
+    // Most of the face is far from any hair.
+    if v > hair.line + hair.fringe + 16.0 && side < (half - hair.cover - 5.0).min(0.6 * person.skull.width) {
+        return 0.0;
+    }
     let t = side / person.skull.width;
     let x = u - 1.5 * picture.hair_shift;
     let strand = noise(x * 0.75, v * 0.12, person.salt ^ 0xb5);
-    let curls = hair.curl * noise(x * 0.35, v * 0.35, person.salt ^ 0xb6);
+    let curls = if hair.curl > 0.0 { hair.curl * noise(x * 0.35, v * 0.35, person.salt ^ 0xb6) } else { 0.0 };
     let fringe = hair.fringe * (1.0 - 0.5 * bump((x - hair.parting) / 9.0, 0.0)) * step(1.15, 0.5, t);
     let line = hair.line + hair.temple * t * t * t * t - hair.recede * bump((side - 19.0) / 12.0, 0.0)
         + fringe
@@ -50,11 +61,11 @@ pub fn before(person: &Identity, picture: &Picture, outline: &Outline, contour: 
     let front = (v - line - ragged) * 0.85;
     let temple = (half - hair.cover - side - 0.8 * strand - 1.2 * curls).max(v - hair.end - 3.0 * strand);
     let soft = mix(3.4, 1.8, step(0.0, 6.0, fringe));
-    let amount = cover(front, soft).max(cover(temple, 2.0)) * cover(contour, 1.6);
+    let amount = cover(front, soft).max(cover(temple, 2.2)) * cover(contour, 2.0);
     // Cropped hair lets the scalp through.
     amount
         * mix(
-            hair.density * (0.85 + 0.25 * noise(u * 1.2, v * 1.2, person.salt ^ 0xb7)),
+            hair.density * (0.85 + 0.25 * noise(u * 0.8, v * 0.8, person.salt ^ 0xb7)),
             1.0,
             step(0.8, 1.0, hair.density),
         )
@@ -66,10 +77,14 @@ pub fn colour(person: &Identity, picture: &Picture, contour: f64, [u, v]: [f64; 
     let hair = &person.hair;
     let (across, along) = flow(person, picture, u, v);
     let salt = person.salt ^ 0xb8;
-    let curly = hair.curl * noise(u * 0.38 + 0.8 * noise(u * 0.2, v * 0.2, salt), v * 0.38, salt ^ 0x21);
+    let curly = if hair.curl > 0.0 {
+        hair.curl * noise(u * 0.38 + 0.8 * noise(u * 0.2, v * 0.2, salt), v * 0.38, salt ^ 0x21)
+    } else {
+        0.0
+    };
     let locks = noise(across * 0.28, along * 0.035, salt ^ 1);
-    let strands = noise(across * 0.85, along * 0.07, salt ^ 2);
-    let fine = noise(across * 1.7, along * 0.16, salt ^ 3);
+    let strands = noise(across * 0.62, along * 0.06, salt ^ 2);
+    let fine = noise(across * 1.05, along * 0.12, salt ^ 3);
     let texture = 0.30 * locks + 0.26 * strands + 0.20 * fine + 0.42 * curly;
     // The head under the hair is an ellipsoid for the light.
     let (l, skull) = (picture.light.towards, &person.skull);
@@ -93,13 +108,12 @@ pub fn colour(person: &Identity, picture: &Picture, contour: f64, [u, v]: [f64; 
     out
 }
 
-/// Coordinates across and along the strands: rays from the parting on top, hanging waves below.
+/// Coordinates across and along the strands: rays from the parting on top that bend until they hang.
 fn flow(person: &Identity, picture: &Picture, u: f64, v: f64) -> (f64, f64) {
     let hair = &person.hair;
-    let (x, y) = (u - hair.parting - 1.5 * picture.hair_shift, v + 22.0);
-    let away = (x * x * 1.2 + y * y).sqrt();
-    let fan = 46.0 * x / (x.abs() + y.max(4.0));
-    let hang = step(40.0, 66.0, v);
-    let wave = hair.wave * (v * 0.13 + f64::from(person.salt & 7)).sin();
-    (mix(fan, u - wave, hang), mix(away, v, hang))
+    let (x, y) = (u - hair.parting - 1.5 * picture.hair_shift, (v + 24.0).max(2.0));
+    // `y / (1 + y / 90)` saturates: far below the parting, equal `across` means equal u.
+    let wave = hair.wave * 0.3 * y / 60.0 * ripple(v * 0.021 + f64::from(person.salt & 7) * 0.13);
+    let across = 62.0 * (x - wave) / (0.35 * x.abs() + 10.0 + y / (1.0 + y / 90.0));
+    (across, (x * x * 0.8 + y * y).sqrt())
 }

@@ -163,15 +163,15 @@ impl Latent<'_> {
             widest: self.around(57.0, 3.0),
             top: self.around(-13.0, 3.0),
             chin: self.around(mix(108.0, 111.5, m), 2.2),
-            taper: self.around(mix(0.36, 0.25, m), 0.05).clamp(0.12, 0.5),
-            jaw: self.around(mix(3.0, 4.4, m), 0.7).clamp(2.0, 6.5),
+            taper: self.around(mix(0.30, 0.22, m), 0.05).clamp(0.1, 0.42),
+            jaw: self.around(mix(3.3, 4.6, m), 0.6).clamp(2.4, 6.5),
             relief: self.around(1.0, 0.12),
             ears: self.around(1.0, 0.15),
         }
     }
 
     fn skin(&mut self) -> Skin {
-        let stops = [linear(246, 214, 196), linear(226, 178, 148), linear(168, 116, 86), linear(88, 58, 45)];
+        let stops = [linear(245, 204, 182), linear(224, 168, 134), linear(166, 108, 76), linear(92, 57, 41)];
         let place = self.melanin * 2.999;
         let (low, high) = (stops[place as usize], stops[place as usize + 1]);
         let warm = self.around(0.0, 0.05);
@@ -197,10 +197,10 @@ impl Latent<'_> {
     fn eyes(&mut self) -> Eyes {
         let dark = blend(linear(52, 30, 20), linear(92, 58, 34), self.random.unit());
         let light = match self.random.below(4) {
-            0 => linear(88, 122, 160),
-            1 => linear(122, 146, 158),
-            2 => linear(96, 120, 84),
-            _ => linear(134, 100, 56),
+            0 => linear(70, 108, 150),
+            1 => linear(98, 124, 140),
+            2 => linear(80, 106, 66),
+            _ => linear(124, 86, 42),
         };
         let lightness = (self.random.unit() - 1.3 * self.melanin + 0.25).clamp(0.0, 1.0);
         let narrow = self.random.unit();
@@ -302,6 +302,22 @@ impl Latent<'_> {
         let full = if self.chance(0.35 * grown.sqrt()) { self.random.between(0.3, 1.0) } else { 0.0 };
         let moustache = if self.chance(0.25 * grown.sqrt()) { self.random.between(0.4, 1.0) } else { full };
         Beard { stubble: grown * self.random.unit(), full, moustache, low: self.random.between(0.0, 8.0) }
+    }
+}
+
+impl Hair {
+    /// The same hair on another day: `volume`, `fringe` and `length` multiply, `tied` long hair goes behind the head.
+    pub fn restyle(&mut self, volume: f64, fringe: f64, length: f64, tied: bool) {
+        self.top *= volume;
+        self.side *= volume;
+        self.fringe *= fringe;
+        self.line += 1.5 * (1.0 - fringe);
+        if self.end > 70.0 {
+            self.end *= length;
+            if tied {
+                (self.end, self.side, self.cover) = (62.0, 2.0, self.cover.min(2.5));
+            }
+        }
     }
 }
 

@@ -27,8 +27,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One picture: 112 rows x 96 columns x RGB bytes.
 pub fn face(seed: u64, identity: u32, image: u32) -> Vec<u8> {
-    let person = identity::Identity::draw(seed, identity);
+    let mut person = identity::Identity::draw(seed, identity);
     let picture = picture::Picture::draw(seed, identity, image);
+    let style = &picture.style;
+    person.hair.restyle(style.volume, style.fringe, style.length, style.tied);
     let portrait = scene::Portrait::new(&person, &picture);
     let (height, width) = HR;
     let light: Vec<noise::Rgb> =

@@ -23,7 +23,7 @@ pub fn paint(person: &Identity, picture: &Picture, u: f64, v: f64, skin: Rgb, sh
     let thin = 1.0 - 0.22 * smile.max(0.0);
     let upper = top - mouth.upper * thin * (0.75 * inside + 0.25 * inside.sqrt()) * bow;
     let lower = bottom + mouth.lower * thin * (0.4 * inside + 0.6 * inside.sqrt());
-    let past = (t.abs() - 1.0).max(0.0) * half;
+    let past = (t.abs() - 1.0) * half;
     let lips = cover((upper - y).max(y - lower).max(past), 1.4);
     let mut colour = blend(skin, lip(person, [x, y, line], skin, picture), 0.88 * lips);
     if gap > 0.6 {
@@ -41,7 +41,7 @@ pub fn paint(person: &Identity, picture: &Picture, u: f64, v: f64, skin: Rgb, sh
 
 fn lip(person: &Identity, [x, y, line]: [f64; 3], skin: Rgb, picture: &Picture) -> Rgb {
     let mouth = &person.mouth;
-    let natural = blend([0.88, 0.62, 0.6], [0.82, 0.40, 0.40], mouth.red);
+    let natural = blend([0.88, 0.62, 0.6], [0.82, 0.42, 0.43], mouth.red);
     let worn = person.lipstick * step(0.55, 0.75, picture.flush);
     let colour = blend(tint(skin, natural), tint(linear(196, 44, 66), scale([1.0; 3], luminance(skin) * 1.9)), worn);
     let crease = 1.0 + 0.17 * noise(x * 0.95, y * 0.16, person.salt ^ 0xa1);

@@ -46,6 +46,14 @@ pub struct Scene {
     pub collar: f64,
 }
 
+/// How the hair is worn today; see `Hair::restyle`.
+pub struct Style {
+    pub volume: f64,
+    pub fringe: f64,
+    pub length: f64,
+    pub tied: bool,
+}
+
 /// One exposure.
 pub struct Picture {
     pub salt: u32,
@@ -58,6 +66,7 @@ pub struct Picture {
     pub hair_tone: f64,
     pub hair_shift: f64,
     pub glasses: bool,
+    pub style: Style,
     pub flush: f64,
 }
 
@@ -80,7 +89,7 @@ impl Picture {
             camera: Camera {
                 gain: (0.2 * random.normal().clamp(-2.0, 2.0)).exp(),
                 gamma: 1.0 + 0.08 * random.normal().clamp(-2.0, 2.0),
-                saturation: random.between(0.75, 1.12),
+                saturation: random.between(0.9, 1.22),
                 blur: random.unit() * random.unit() * 0.75,
                 noise: 0.8 + 3.2 * random.unit() * random.unit(),
             },
@@ -88,13 +97,19 @@ impl Picture {
             hair_tone: random.between(0.85, 1.2),
             hair_shift: random.normal().clamp(-2.0, 2.0),
             glasses: random.unit() < 0.06,
+            style: Style {
+                volume: random.between(0.75, 1.25),
+                fringe: random.between(0.55, 1.25),
+                length: random.between(0.85, 1.12),
+                tied: random.unit() < 0.2,
+            },
             flush: random.between(0.5, 1.4),
         }
     }
 }
 
 fn expression(random: &mut Random) -> Expression {
-    let smile = (0.35 + 0.4 * random.normal()).clamp(-0.45, 1.0);
+    let smile = (0.35 + 0.4 * random.normal()).clamp(-0.2, 1.0);
     let talking = random.unit() < 0.25;
     let open = if talking { random.between(0.1, 0.8) } else { (smile - 0.45).max(0.0) * random.between(0.0, 1.4) };
     let blink = random.unit() < 0.04;
@@ -118,7 +133,7 @@ fn light(random: &mut Random) -> Light {
     let warmth = 0.13 * random.normal().clamp(-2.0, 2.0);
     let hard = random.unit();
     let key = scale([1.0 + warmth, 1.0, 1.0 - warmth], mix(0.75, 1.15, hard));
-    let cast = 0.10 * random.normal().clamp(-2.0, 2.0);
+    let cast = 0.06 * random.normal().clamp(-2.0, 2.0);
     let ambient = scale([1.0 + cast, 1.0, 1.0 - cast], mix(0.52, 0.2, hard));
     Light { towards, key, ambient, hard }
 }

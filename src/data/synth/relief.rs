@@ -9,6 +9,7 @@ use super::picture::Picture;
 /// The skull's half-width as a table over `v`.
 pub struct Outline {
     half: Vec<f64>,
+    chin: f64,
 }
 
 const OUTLINE_TOP: f64 = -24.0;
@@ -21,13 +22,13 @@ impl Outline {
             if v <= skull.widest {
                 let t = ((skull.widest - v) / (skull.widest - skull.top)).min(1.0);
                 // A little squarer than an ellipse: foreheads are.
-                skull.width * (1.0 - t.powf(2.4)).max(0.0).sqrt()
+                skull.width * (1.0 - t * t * t).max(0.0).sqrt()
             } else {
                 let t = ((v - skull.widest) / (skull.chin - skull.widest)).min(1.0);
-                skull.width * (1.0 - skull.taper * t) * (1.0 - t.powf(skull.jaw)).max(0.0).powf(0.55)
+                skull.width * (1.0 - skull.taper * t) * (1.0 - t.powf(skull.jaw)).max(0.0).sqrt()
             }
         };
-        Outline { half: (0..OUTLINE_STEPS).map(|i| half(OUTLINE_TOP + 0.5 * i as f64)).collect() }
+        Outline { half: (0..OUTLINE_STEPS).map(|i| half(OUTLINE_TOP + 0.5 * i as f64)).collect(), chin: skull.chin }
     }
 
     /// Half-width at `v`, and its slope.
@@ -41,7 +42,7 @@ impl Outline {
     /// Signed distance to the outline, negative inside (first order: horizontal distance over the slope's length).
     pub fn distance(&self, u: f64, v: f64) -> f64 {
         let (half, slope) = self.at(v);
-        (u.abs() - half) / (1.0 + slope * slope).sqrt()
+        ((u.abs() - half) / (1.0 + slope * slope).sqrt()).max(v - self.chin)
     }
 }
 
@@ -60,7 +61,8 @@ impl Field {
         let (i, j) = (x as usize, y as usize);
         let (fx, fy) = (x - i as f64, y - j as f64);
         let k = j * COLUMNS + i;
-        mix(mix(self.0[k], self.0[k + 1], fx), mix(self.0[k + COLUMNS], self.0[k + COLUMNS + 1], fx), fy)
+        let cell = &self.0[k..k + COLUMNS + 2];
+        mix(mix(cell[0], cell[1], fx), mix(cell[COLUMNS], cell[COLUMNS + 1], fx), fy)
     }
 
     /// The mean over a window of 2r + 1 points square, by running sums, the border repeated.
@@ -145,7 +147,8 @@ impl Relief {
 /// Height of the skin at (u, v), where the outline is `half` wide.
 fn elevation(person: &Identity, picture: &Picture, u: f64, v: f64, half: f64) -> f64 {
     let (skull, eyes) = (&person.skull, &person.eyes);
-    let across = (u / (half + 2.5)).abs();
+    // Below the chin the outline is empty; the height field goes on, falling, so that the edge has a normal.
+    let across = (u / (half.max(14.0) + 2.5)).abs();
     let down = (v - 62.0) / if v > 62.0 { skull.chin - 62.0 + 22.0 } else { 88.0 };
     let base = 31.0 * (1.0 - across * across - down * down).max(0.02).sqrt();
     let side = u.abs();
@@ -161,18 +164,19 @@ fn elevation(person: &Identity, picture: &Picture, u: f64, v: f64, half: f64) ->
     let rough = 0.28 * noise(u * 0.16, v * 0.16, person.salt ^ 0x77);
     let features =
         socket + ball + brow + cheek + hollow + temple + chin + nose(person, u, v) + mouth(person, picture, u, v);
-    base + skull.relief * features + rough
+    base - 9.0 * step(skull.chin - 6.0, skull.chin + 6.0, v) + skull.relief * features + rough
 }
 
 fn nose(person: &Identity, u: f64, v: f64) -> f64 {
     let (nose, top) = (&person.nose, person.eyes.v - 7.0);
     let t = ((v - top) / (nose.tip - top)).max(0.0);
     let u = u - nose.bend * bump((t - 0.55) / 0.5, 0.0);
-    let rise = if t <= 1.0 { mix(1.5, 8.0, t * (0.35 + 0.65 * t)) } else { 8.0 * (1.0 - step(0.0, 5.5, v - nose.tip)) };
+    let rise =
+        if t <= 1.0 { mix(1.5, 6.6, t * (0.35 + 0.65 * t)) } else { 6.6 * (1.0 - step(-1.0, 8.5, v - nose.tip)) };
     let wide = mix(nose.bridge, 6.6 * nose.width, t.min(1.0) * t.min(1.0));
     let ridge = rise * step(-0.12, 0.18, t) * bump(u / (wide * 1.65), 0.0);
-    let tip = 3.4 * nose.ball * bump(u / (7.0 * nose.width), (v - nose.tip) / 6.5);
-    let wings = 3.9 * bump((u.abs() - 6.3 * nose.width) / 4.4, (v - nose.tip - 2.0) / 4.6);
+    let tip = 2.9 * nose.ball * bump(u / (7.0 * nose.width), (v - nose.tip) / 6.5);
+    let wings = 2.6 * bump((u.abs() - 6.3 * nose.width) / 4.4, (v - nose.tip - 2.0) / 4.6);
     nose.height * (ridge + tip) + wings
 }
 

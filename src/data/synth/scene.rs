@@ -33,10 +33,10 @@ impl<'a> Portrait<'a> {
         let (px, py) = ((cos * dx + sin * dy) / pose.zoom, (cos * dy - sin * dx) / pose.zoom);
         // Deeper points move against the turn: solve u = p - sin(yaw) (depth(u) - pivot) by iteration.
         let (mut u, mut v) = (px, py + 70.0);
-        for _ in 0..4 {
+        for _ in 0..3 {
             let depth = self.relief.depth(u, v) - self.relief.pivot;
-            u = 0.3 * u + 0.7 * (px - yaw * depth);
-            v = 0.3 * v + 0.7 * (py + 70.0 + pitch * depth);
+            u = 0.2 * u + 0.8 * (px - yaw * depth);
+            v = 0.2 * v + 0.8 * (py + 70.0 + pitch * depth);
         }
         [u, v]
     }
@@ -45,7 +45,7 @@ impl<'a> Portrait<'a> {
     pub fn pixel(&self, x: f64, y: f64) -> Rgb {
         let (person, picture) = (self.person, self.picture);
         let [u, v] = self.unpose(x, y);
-        let contour = hair::contour(person, &self.outline, u, v);
+        let contour = hair::contour(person, u, v);
         let d = self.outline.distance(u, v);
         let mut colour = self.surroundings(x, y, u, v, d, contour);
         let face = cover(d, 1.2) * step(person.skull.chin + 1.5, person.skull.chin - 1.0, v);
@@ -69,8 +69,11 @@ impl<'a> Portrait<'a> {
         let oil = person.skin.redness * mix(0.5, 1.1, forehead.max(bump(u / 7.0, (v - 64.0) / 12.0))) + 0.15;
         // Hair throws a shadow on the forehead below it.
         let eaves = hair::before(person, picture, &self.outline, -5.0, [u, v - 3.5]);
-        let mut colour = skin::lit(skin::albedo(person, picture, u, v), &surface, &picture.light, oil);
-        let shade = skin::lit([1.0; 3], &surface, &picture.light, 0.0);
+        let (shade, gloss) = skin::light_on(&surface, &picture.light, oil);
+        let mut colour = tint(skin::albedo(person, picture, u, v), shade);
+        for c in 0..3 {
+            colour[c] += gloss[c];
+        }
         colour = blend(colour, tint(scale(person.skin.tone, 0.045), shade), skin::nostrils(person, u, v));
         let beard = skin::beard(person, u, v, d);
         if beard > 0.0 {
@@ -88,9 +91,8 @@ impl<'a> Portrait<'a> {
         if d < -2.0 && v < person.skull.chin - 4.0 {
             return [0.0; 3];
         }
-        let mut colour = self.wall(x, y);
-        colour = self.shirt(u, v, colour);
         let behind = hair::behind(person, contour, v, u);
+        let mut colour = if behind < 1.0 { self.shirt(u, v, self.wall(x, y)) } else { [0.0; 3] };
         if behind > 0.0 {
             colour = blend(colour, scale(hair::colour(person, picture, contour, [u, v]), 0.72), behind);
         }
@@ -110,7 +112,7 @@ impl<'a> Portrait<'a> {
     fn neck(&self, u: f64, v: f64, under: Rgb) -> Rgb {
         let (person, light) = (self.person, &self.picture.light);
         let chin = person.skull.chin;
-        let half = person.skull.width * mix(0.62, 0.76, person.beard.stubble.min(1.0))
+        let half = person.skull.width * mix(0.68, 0.8, person.beard.stubble.min(1.0))
             + 0.05 * (v - chin).powi(2) * step(chin, chin + 10.0, v);
         let inside = cover(u.abs() - half, 1.4) * step(chin - 34.0, chin - 30.0, v);
         if inside <= 0.0 {

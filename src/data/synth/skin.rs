@@ -24,8 +24,13 @@ pub fn albedo(person: &Identity, picture: &Picture, u: f64, v: f64) -> Rgb {
     colour = scale(colour, 1.0 + coarse * pores);
     if skin.freckles > 0.0 {
         let near = 0.25 + 0.75 * bump(u / 36.0, (v - 66.0) / 26.0);
-        let spot = dots(u * 0.34, v * 0.34, 0.75 * near, 0.42, person.salt ^ 0x44)
-            .max(0.7 * dots(u * 0.55 + 9.0, v * 0.55, 0.5 * near, 0.45, person.salt ^ 0x45));
+        // Bent coordinates hide the lattice that the dots grow on.
+        let (bu, bv) = (
+            u + 2.5 * noise(u * 0.2, v * 0.2, person.salt ^ 0x46),
+            v + 2.5 * noise(v * 0.2, u * 0.2, person.salt ^ 0x47),
+        );
+        let spot = dots(bu * 0.27 + 0.11 * bv, bv * 0.29, 0.8 * near, 0.36, person.salt ^ 0x44)
+            .max(0.6 * dots(bu * 0.42 - 0.16 * bv, bv * 0.4, 0.6 * near, 0.42, person.salt ^ 0x45));
         colour = tint(colour, blend([1.0; 3], [0.66, 0.5, 0.4], skin.freckles * spot));
     }
     for [mu, mv, radius] in skin.moles {
@@ -50,15 +55,15 @@ fn wrinkles(person: &Identity, picture: &Picture, u: f64, v: f64) -> f64 {
             person.mouth.half_width + 5.0 + 2.0 * smile,
             (0.25 + 0.75 * t.max(0.0)) * t.max(0.0),
         );
-        let depth = (0.12 + 0.35 * age * age + 0.38 * smile) * step(-0.05, 0.15, t) * step(1.15, 0.75, t);
-        dark += depth * bump((side - path) / 2.6, 0.0);
+        let depth = (0.05 + 0.22 * age * age + 0.24 * smile) * step(-0.05, 0.15, t) * step(1.15, 0.75, t);
+        dark += depth * bump((side - path) / 3.4, 0.0);
     }
     if v < person.eyes.v - 14.0 {
         let raise = picture.expression.brows.max(0.0);
         let line = v + 1.6 * noise(u * 0.07, 3.0, person.salt ^ 0x55) + 0.004 * u * u;
         let fold = bump(((line * 0.19).fract() - 0.5) / 0.24, 0.0);
         let reach = bump(u / 34.0, (v - person.eyes.v + 27.0) / 15.0);
-        dark += (0.32 * age * age + 0.10 * raise) * fold * reach;
+        dark += (0.24 * age * age + 0.10 * raise) * fold * reach;
     }
     let feet = bump((side - person.eyes.apart - 14.0) / 6.0, (v - person.eyes.v) / 7.0);
     if feet > 0.0 {
@@ -77,19 +82,20 @@ pub fn nostrils(person: &Identity, u: f64, v: f64) -> f64 {
         return 0.0;
     }
     let slope = dv - 4.6 + 0.12 * (side - 3.6);
-    let hole = 0.88 * step(1.25, 0.75, (((side - 3.7 * nose.width) / 2.5).powi(2) + (slope / 1.35).powi(2)).sqrt());
+    let hole = 0.8 * step(1.5, 0.5, (((side - 3.5 * nose.width) / 2.2).powi(2) + (slope / 1.15).powi(2)).sqrt());
     let radius = (((side - 5.4 * nose.width) / (4.6 * nose.width)).powi(2) + ((dv - 1.8) / 4.2).powi(2)).sqrt();
     let outer = step(4.0, 6.5, side / nose.width) * step(-4.0, -0.5, dv);
-    let crease = 0.5 * outer * bump((radius - 1.0) / 0.3, 0.0);
-    let under = 0.3 * bump(u / (7.5 * nose.width), (dv - 5.6) / 3.0);
+    let crease = 0.3 * outer * bump((radius - 1.0) / 0.3, 0.0);
+    let under = 0.10 * bump(u / (6.5 * nose.width), (dv - 5.6) / 3.0);
     hole.max(crease).max(under)
 }
 
-/// Light on skin. Red wraps round the terminator farther than blue, as it does under real skin; oil gives a soft highlight.
-pub fn lit(albedo: Rgb, surface: &Surface, light: &Light, oil: f64) -> Rgb {
+/// Light on skin: what white skin would send back, and the highlight on top of it. Red wraps round the terminator farther
+/// than blue, as it does under real skin; oil gives a soft gloss.
+pub fn light_on(surface: &Surface, light: &Light, oil: f64) -> (Rgb, Rgb) {
     let (n, l) = (surface.normal, light.towards);
     let cosine = n[0] * l[0] + n[1] * l[1] + n[2] * l[2];
-    let sky = (0.75 - 0.25 * n[1]) * surface.open;
+    let sky = (0.78 - 0.22 * n[1]) * surface.open;
     let half = {
         let h = [l[0], l[1], l[2] + 1.0];
         let length = (h[0] * h[0] + h[1] * h[1] + h[2] * h[2]).sqrt().max(1e-6);
@@ -101,9 +107,9 @@ pub fn lit(albedo: Rgb, surface: &Surface, light: &Light, oil: f64) -> Rgb {
     let mut out = [0.0; 3];
     for (c, wrap) in [0.34, 0.22, 0.17].into_iter().enumerate() {
         let diffuse = ((cosine + wrap) / (1.0 + wrap)).max(0.0) * shade * (0.4 + 0.6 * surface.open);
-        out[c] = albedo[c] * (diffuse * light.key[c] + sky * light.ambient[c]) + gloss * light.key[c];
+        out[c] = diffuse * light.key[c] + sky * light.ambient[c];
     }
-    out
+    (out, scale(light.key, gloss))
 }
 
 /// The beard's share of the colour at (u, v), 0..1, and its strands. `d` is the distance to the face's outline.
@@ -122,9 +128,11 @@ pub fn beard(person: &Identity, u: f64, v: f64, d: f64) -> f64 {
     let lip = step(-mouth.upper - 0.5, -mouth.upper - 1.8, v - mouth.v - 0.02 * u * u)
         * step(person.nose.tip + 5.6, person.nose.tip + 7.4, v + jagged * 0.5)
         * step(mouth.half_width + 2.5, mouth.half_width - 1.5, side);
-    let strand = 0.62 + 0.55 * noise(u * 1.15 + 0.3 * v * u.signum(), v * 0.42, person.salt ^ 0x82);
+    let strand = 0.84
+        + 0.2 * noise(u * 0.6 + 0.006 * u * v, v * 0.27, person.salt ^ 0x82)
+        + 0.2 * noise(u * 0.95, v * 0.5, person.salt ^ 0x84);
     let grown = (area * beard.full).max(lip * beard.moustache);
-    let shadow = 0.26 * beard.stubble * area.max(lip) * (0.8 + 0.5 * noise(u * 1.3, v * 1.3, person.salt ^ 0x83));
+    let shadow = 0.26 * beard.stubble * area.max(lip) * (0.9 + 0.4 * noise(u * 0.9, v * 0.9, person.salt ^ 0x83));
     (grown * 1.25 * strand).max(shadow).clamp(0.0, 0.97) * step(0.5, -1.5, d)
 }
 
