@@ -38,17 +38,23 @@ pub fn behind(person: &Identity, contour: f64, v: f64, u: f64) -> f64 {
     cover(contour, 2.0) * step(2.0, -3.0, v - person.hair.end + ragged) * person.hair.density
 }
 
+/// True where no hair can lie over the face: most of it, and worth knowing before any noise is computed.
+pub fn bare(person: &Identity, outline: &Outline, u: f64, v: f64) -> bool {
+    let hair = &person.hair;
+    let near = (outline.at(v).0 - hair.cover - 5.0).min(0.6 * person.skull.width);
+    v > hair.line + hair.fringe + 16.0 && u.abs() < near
+}
+
 /// Coverage of the hair before the face: above the hairline, and down the sides.
 pub fn before(person: &Identity, picture: &Picture, outline: &Outline, contour: f64, [u, v]: [f64; 2]) -> f64 {
     let (hair, side) = (&person.hair, u.abs());
     if contour > 1.5 || v > hair.end + 8.0 {
         return 0.0;
     }
-    let half = outline.at(v).0;
-    // Most of the face is far from any hair.
-    if v > hair.line + hair.fringe + 16.0 && side < (half - hair.cover - 5.0).min(0.6 * person.skull.width) {
+    if bare(person, outline, u, v) {
         return 0.0;
     }
+    let half = outline.at(v).0;
     let t = side / person.skull.width;
     let x = u - 1.5 * picture.hair_shift;
     let strand = noise(x * 0.75, v * 0.12, person.salt ^ 0xb5);

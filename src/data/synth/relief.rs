@@ -3,7 +3,7 @@
 //! It knows geometry only, no colours. Heights are pixels towards the viewer, on a grid of one pixel in the upright face.
 
 use super::identity::Identity;
-use super::noise::{bump, mix, noise, step};
+use super::noise::{bump, mix, step};
 use super::picture::Picture;
 
 /// The skull's half-width as a table over `v`.
@@ -55,6 +55,7 @@ const ROWS: usize = 130;
 struct Field(Vec<f64>);
 
 impl Field {
+    #[inline]
     fn at(&self, u: f64, v: f64) -> f64 {
         let x = (u - LEFT).clamp(0.0, COLUMNS as f64 - 1.001);
         let y = (v - TOP).clamp(0.0, ROWS as f64 - 1.001);
@@ -161,10 +162,10 @@ fn elevation(person: &Identity, picture: &Picture, u: f64, v: f64, half: f64) ->
     let hollow = -1.5 * person.skin.age * bump((side - 25.0) / 12.0, (v - 86.0) / 14.0);
     let temple = -2.5 * bump((side - 36.0) / 12.0, (v - 38.0) / 22.0);
     let chin = 3.6 * bump(u / 14.0, (v - skull.chin + 8.0) / 10.0);
-    let rough = 0.28 * noise(u * 0.16, v * 0.16, person.salt ^ 0x77);
+
     let features =
         socket + ball + brow + cheek + hollow + temple + chin + nose(person, u, v) + mouth(person, picture, u, v);
-    base - 9.0 * step(skull.chin - 6.0, skull.chin + 6.0, v) + skull.relief * features + rough
+    base - 9.0 * step(skull.chin - 6.0, skull.chin + 6.0, v) + skull.relief * features
 }
 
 fn nose(person: &Identity, u: f64, v: f64) -> f64 {

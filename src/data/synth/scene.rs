@@ -45,9 +45,10 @@ impl<'a> Portrait<'a> {
     pub fn pixel(&self, x: f64, y: f64) -> Rgb {
         let (person, picture) = (self.person, self.picture);
         let [u, v] = self.unpose(x, y);
-        let contour = hair::contour(person, u, v);
         let d = self.outline.distance(u, v);
-        let mut colour = self.surroundings(x, y, u, v, d, contour);
+        let inner = d < -2.0 && v < person.skull.chin - 4.0;
+        let contour = if inner && hair::bare(person, &self.outline, u, v) { -9.0 } else { hair::contour(person, u, v) };
+        let mut colour = if inner { [0.0; 3] } else { self.surroundings(x, y, u, v, contour) };
         let face = cover(d, 1.2) * step(person.skull.chin + 1.5, person.skull.chin - 1.0, v);
         let before = hair::before(person, picture, &self.outline, contour, [u, v]);
         if face > 0.0 && before < 1.0 {
@@ -86,11 +87,9 @@ impl<'a> Portrait<'a> {
     }
 
     /// Everything behind the face, back to front.
-    fn surroundings(&self, x: f64, y: f64, u: f64, v: f64, d: f64, contour: f64) -> Rgb {
+    fn surroundings(&self, x: f64, y: f64, u: f64, v: f64, contour: f64) -> Rgb {
         let (person, picture) = (self.person, self.picture);
-        if d < -2.0 && v < person.skull.chin - 4.0 {
-            return [0.0; 3];
-        }
+
         let behind = hair::behind(person, contour, v, u);
         let mut colour = if behind < 1.0 { self.shirt(u, v, self.wall(x, y)) } else { [0.0; 3] };
         if behind > 0.0 {
