@@ -1,5 +1,110 @@
-//! The command line: arguments to a typed command, and the only place that prints.
+//! The command line: arguments to a typed command, the command to its task, the task's findings to text, JSON and an exit code.
+//! The only place that prints.
 
 pub mod args;
+mod answer;
 pub mod console;
 pub mod interrupt;
+
+use crate::backend::Choice;
+use crate::error::{Error, Result};
+use crate::model::config::Config;
+use crate::tasks::{self, Context, Listener};
+use args::{Command, Common, ConfigSource, Device, Request};
+use console::{Console, Progress};
+use std::ffi::OsString;
+use std::sync::Mutex;
+
+/// Runs the program and returns its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
+    let (common, command) = match args::parse(arguments) {
+        Ok(Request::Run(common, command)) => (common, command),
+        Ok(Request::Print(text)) => return finish(&Console::new(&Common::default()), |console| console.print(&text)),
+        Err(error) => return Console::new(&Common::default()).fail(&error),
+    };
+    let console = Console::new(&common);
+    finish(&console, |console| dispatch(console, &common, *command))
+}
+
+fn finish(console: &Console, work: impl FnOnce(&Console) -> Result<()>) -> i32 {
+    match work(console) {
+        Ok(()) => 0,
+        Err(error) => console.fail(&error),
+    }
+}
+
+fn dispatch(console: &Console, common: &Common, command: Command) -> Result<()> {
+    if let Some(threads) = common.threads {
+        // Decoding and drawing use the process's own pool; the device has another one of the same size.
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|error| Error::Device(format!("cannot start {threads} threads: {error}")))?;
+    }
+    let stop = interrupt::listen()?;
+    let listener = Screen { console, bar: Mutex::new(None) };
+    let context =
+        Context { device: choice(common.device), threads: common.threads, listener: &listener, stop: stop.as_ref() };
+    let answer = match command {
+        Command::Train(args::Train::New(new)) => {
+            let config = match &new.config {
+                ConfigSource::File(path) => Config::load(path, &new.overrides)?,
+                ConfigSource::Preset(name) => Config::preset(name, &new.overrides)?,
+            };
+            let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
+            answer::train(&tasks::train::train(&context, &request)?)
+        }
+        Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
+        _ => return Err(Error::Usage("not there yet".into())),
+    };
+    listener.clear();
+    if common.json { console.json(&answer.json) } else { console.print(&answer.text) }
+}
+
+fn choice(device: Device) -> Choice {
+    match device {
+        Device::Auto => Choice::Auto,
+        Device::Cpu => Choice::Cpu,
+        Device::Cuda(ordinal) => Choice::Cuda(ordinal.unwrap_or(0)),
+    }
+}
+
+/// A task's listener: the console, with at most one bar at a time.
+struct Screen<'a> {
+    console: &'a Console,
+    bar: Mutex<Option<(String, Progress)>>,
+}
+
+impl Screen<'_> {
+    fn clear(&self) {
+        if let Ok(mut bar) = self.bar.lock() {
+            bar.take();
+        }
+    }
+}
+
+impl Listener for Screen<'_> {
+    fn say(&self, note: &str) {
+        self.console.say(note);
+    }
+
+    fn warn(&self, warning: &str) {
+        self.console.warn(warning);
+    }
+
+    fn progress(&self, what: &str, done: u64, total: u64, images: u64, note: &str) {
+        // A poisoned lock means that drawing panicked once; the work goes on without its bar.
+        let Ok(mut bar) = self.bar.lock() else { return };
+        if bar.as_ref().is_none_or(|(shown, _)| shown != what) {
+            *bar = Some((what.to_owned(), self.console.progress(what, done.saturating_sub(1), total, images)));
+        }
+        if let Some((_, progress)) = bar.as_mut() {
+            progress.set(done, note);
+        }
+        if done == total {
+            if let Some((_, progress)) = bar.take() {
+                progress.finish(done, note);
+            }
+        }
+    }
+}

@@ -12,4 +12,5 @@ pub mod image;
 pub mod lists;
 mod netpbm;
 pub mod pack;
+pub mod synth;
 pub mod write;

@@ -10,7 +10,6 @@ mod start;
 pub use session::{Finished, Losses};
 pub use start::{alignment, beside};
 
-use crate::backend::Device;
 use crate::checkpoint::{Metrics, Origin, Run};
 use crate::data::batch::{Batch, Batches, Sampling};
 use crate::data::faces::Faces;

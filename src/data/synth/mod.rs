@@ -1,0 +1,117 @@
+//! Procedural faces: a stand-in for photographs where there are none, made of arithmetic and a seed.
+//!
+//! A face is a pure function of (seed, identity, image). The person ([`identity`]) fixes geometry and colours, the picture
+//! ([`picture`]) pose, light, expression, background and camera; [`scene`] paints the layers, [`camera`] develops them.
+//! The crop is that of the 5-point template: eyes near (29.3, 50.7) and (64.5, 50.5), mouth corners near y = 91.
+//! It is no face model fitted to people: numbers were chosen by looking. The arithmetic is f64 with `sqrt` and the std's
+//! `sin`, `cos`, `exp`, `powf`; the same build gives the same bytes on any x86-64 machine with the same libm.
+
+mod camera;
+mod eyes;
+mod hair;
+mod identity;
+mod mouth;
+mod noise;
+mod picture;
+mod relief;
+mod scene;
+mod skin;
+
+use crate::error::{Error, Result};
+use crate::random::Random;
+use crate::shape::HR;
+use rayon::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One picture: 112 rows x 96 columns x RGB bytes.
+pub fn face(seed: u64, identity: u32, image: u32) -> Vec<u8> {
+    let mut person = identity::Identity::draw(seed, identity);
+    let picture = picture::Picture::draw(seed, identity, image);
+    let style = &picture.style;
+    person.hair.restyle(style.volume, style.fringe, style.length, style.tied);
+    let portrait = scene::Portrait::new(&person, &picture);
+    let (height, width) = HR;
+    let light: Vec<noise::Rgb> =
+        (0..height * width).map(|i| portrait.pixel((i % width) as f64, (i / width) as f64)).collect();
+    // The camera meters the skin, but only half-heartedly: dark skin stays darker.
+    let tone = person.skin.tone;
+    let level = 0.78 * (0.42 / (0.3 * tone[0] + 0.6 * tone[1] + 0.1 * tone[2])).powf(0.45);
+    let mut sensor = Random::keyed(seed, &[0x5e_50, u64::from(identity), u64::from(image)]);
+    camera::develop(&light, width, &picture.camera, level, &mut sensor)
+}
+
+/// Writes `identities` folders `id00000`, `id00001`, ... of `images` pictures `0000.png`, ... into `out`.
+///
+/// `progress` is told how many pictures are finished. Nothing half-written stays: all goes into a temporary folder beside
+/// `out`, which takes the name at the end.
+///
+/// # Errors
+/// [`Error::Usage`] where there is nothing to make, [`Error::Output`] where `out` exists and is not an empty folder, [`Error::Io`].
+pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
+    if identities == 0 || images == 0 {
+        return Err(Error::Usage("synthetic faces need at least one identity and one image".into()));
+    }
+    refuse_occupied(out)?;
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&parent).map_err(Error::io("cannot create", &parent))?;
+    let scratch = tempfile::Builder::new()
+        .prefix(".synth-")
+        .tempdir_in(&parent)
+        .map_err(Error::io("cannot create a folder in", &parent))?;
+    let done = AtomicUsize::new(0);
+    (0..identities).into_par_iter().try_for_each(|identity| {
+        let folder = scratch.path().join(format!("id{identity:05}"));
+        fs::create_dir(&folder).map_err(Error::io("cannot create", &folder))?;
+        for image in 0..images {
+            let file = folder.join(format!("{image:04}.png"));
+            let bytes = encode(&face(seed, identity, image), &file)?;
+            fs::write(&file, bytes).map_err(Error::io("cannot write", &file))?;
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        Ok(())
+    })?;
+    publish(scratch, out, &parent)
+}
+
+fn refuse_occupied(out: &Path) -> Result<()> {
+    match fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(Error::Output(format!("{} is not empty: name a new folder, or empty this one", out.display())))
+        }
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if out.is_file() => Err(Error::Output(format!("{} is a file: name a new folder", out.display()))),
+        Err(source) => Err(Error::io("cannot read", out)(source)),
+    }
+}
+
+/// Gives the finished folder its name. A rename replaces an empty folder in one step, and fails on one that filled up meanwhile.
+fn publish(scratch: tempfile::TempDir, out: &Path, parent: &Path) -> Result<()> {
+    sync(scratch.path())?;
+    fs::rename(scratch.path(), out).map_err(Error::io("cannot rename the finished folder to", out))?;
+    // The name is gone, so there is nothing left to clean up.
+    let _ = scratch.keep();
+    sync(parent)
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    fs::File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io("cannot flush", folder))
+}
+
+/// PNG bytes of one picture.
+fn encode(rgb: &[u8], file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, HR.1 as u32, HR.0 as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder
+        .write_header()
+        .and_then(|mut writer| writer.write_image_data(rgb))
+        .map_err(|reason| Error::Output(format!("{}: cannot be encoded as PNG: {reason}", file.display())))?;
+    Ok(bytes)
+}
