@@ -58,7 +58,7 @@ fn opencv_is_bit_equal_to_opencv_at_four_and_a_quarter() {
 }
 
 /// The formula as the contract tells it: every input pixel of the mirrored plane weighed by the stretched kernel.
-fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size, scale: (f64, f64)) -> Vec<f64> {
+pub fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size, scale: (f64, f64)) -> Vec<f64> {
     fn kernel(x: f64) -> f64 {
         let x = x.abs();
         match x {
@@ -67,7 +67,7 @@ fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size
             _ => 0.0,
         }
     }
-    fn weights(inputs: usize, output: usize, scale: f64) -> Vec<f64> {
+    fn weights(inputs: usize, output: usize, scale: f64) -> Vec<(usize, f64)> {
         let stretch = scale.min(1.0);
         let center = (output as f64 + 0.5) / scale - 0.5;
         let mut sums = vec![0.0; inputs];
@@ -79,7 +79,7 @@ fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size
             sums[inside as usize] += kernel(stretch * (center - position as f64));
         }
         let total: f64 = sums.iter().sum();
-        sums.iter().map(|sum| sum / total).collect()
+        sums.iter().map(|sum| sum / total).enumerate().filter(|(_, weight)| *weight != 0.0).collect()
     }
     let mut result = Vec::new();
     for y in 0..out_height {
@@ -88,8 +88,8 @@ fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size
             let across = weights(width, x, scale.1);
             for c in 0..3 {
                 let mut sum = 0.0;
-                for (row, weight_y) in down.iter().enumerate() {
-                    for (column, weight_x) in across.iter().enumerate() {
+                for (row, weight_y) in &down {
+                    for (column, weight_x) in &across {
                         sum += weight_y * weight_x * f64::from(src[(row * width + column) * 3 + c]);
                     }
                 }
@@ -101,7 +101,7 @@ fn naive_matlab(src: &[u8], (height, width): Size, (out_height, out_width): Size
 }
 
 /// Equal to the rounded formula, except where the formula itself is within its own rounding error of a tie.
-fn agrees(got: &[u8], exact: &[f64], what: &str) {
+pub fn agrees(got: &[u8], exact: &[f64], what: &str) {
     assert_eq!(got.len(), exact.len(), "{what}");
     for (value, exact) in got.iter().zip(exact) {
         let rounded = (exact + 0.5).floor().clamp(0.0, 255.0) as u8;
