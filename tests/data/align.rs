@@ -99,10 +99,8 @@ fn by_normal_equations(points: &Points) -> [f64; 4] {
         system.swap(pivot, best);
         for i in 0..4 {
             if i != pivot {
-                let factor = system[i][pivot] / system[pivot][pivot];
-                for j in 0..5 {
-                    system[i][j] -= factor * system[pivot][j];
-                }
+                let (row, factor) = (system[pivot], system[i][pivot] / system[pivot][pivot]);
+                system[i].iter_mut().zip(row).for_each(|(value, above)| *value -= factor * above);
             }
         }
     }

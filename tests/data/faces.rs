@@ -223,3 +223,17 @@ fn a_set_of_lfw_and_the_subjects_of_orl() {
     assert_eq!((orl.len(), orl.identities()), (300, 30));
     assert!(orl.warnings()[0].starts_with("300 pictures"));
 }
+
+/// Names that could not be opened again are refused before hours of decoding, not after.
+#[cfg(unix)]
+#[test]
+fn names_that_a_pack_cannot_hold_are_refused_at_once() {
+    let folder = folder();
+    let (root, out) = (folder.path().join("in"), folder.path().join("a.pack"));
+    small(&root);
+    std::fs::rename(root.join("A/1.png"), root.join("A/1\\.png")).unwrap();
+    let mut heard = 0;
+    let error = Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| heard += 1).unwrap_err();
+    assert!(error.exit_code() == 3 && error.to_string().contains("1\\\\.png") && heard == 0, "{error}");
+    assert!(!out.exists());
+}

@@ -189,7 +189,10 @@ fn wrong_lengths_and_empty_pictures_are_refused() {
     assert!(resize_u8(Flavour::Matlab, &[0; 11], (2, 2), &mut dst, (2, 2)).is_err());
     assert!(resize_u8(Flavour::Matlab, &[0; 12], (2, 2), &mut dst, (2, 3)).is_err());
     assert!(resize_u8(Flavour::Matlab, &[], (0, 2), &mut dst, (2, 2)).is_err());
-    assert!(shrink_u8(Flavour::Pillow, &[0; 12], (2, 2), 0).is_err());
+    for scale in [0, usize::MAX] {
+        assert!(shrink_u8(Flavour::Matlab, &[0; 12], (2, 2), scale).is_err());
+    }
+    assert_eq!(shrink_u8(Flavour::Matlab, &[9; 12], (2, 2), 1 << 20).unwrap(), (vec![9; 3], (1, 1)));
     assert!(Resampler::new(Flavour::Opencv, (usize::MAX, 2), (1, 1)).is_err());
 }
 
