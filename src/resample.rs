@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 const CHANNELS: usize = 3;
 /// Fixed-point bits of a Pillow coefficient (`PRECISION_BITS` of `Resample.c`).
 const PILLOW_BITS: u32 = 22;
+/// Longer sides, and larger divisors, are refused: taps take memory in proportion.
+const MAX_SIDE: usize = 1 << 20;
 /// The MATLAB weights of x1/4 (and of x4 and x1/2) are multiples of 2^-12.
 const MATLAB_BITS: u32 = 12;
 
@@ -118,8 +120,8 @@ impl Resampler {
     /// Shrinks `(height, width)` by a whole number, rounding the size up. `matlab` is `imresize(im, 1/scale)`, whose scale
     /// stays exactly 1/scale also where the size is not a multiple; the others take the ratio of the sizes.
     pub fn shrinking(flavour: Flavour, from: (usize, usize), scale: usize) -> Result<Self> {
-        if scale == 0 {
-            return Err(Error::Shape("a picture cannot be shrunk by 0".into()));
+        if scale == 0 || scale > MAX_SIDE {
+            return Err(Error::Shape(format!("a picture cannot be shrunk by {scale}")));
         }
         let to = (degraded_size(from.0, scale), degraded_size(from.1, scale));
         check_sizes(from, to)?;
@@ -324,11 +326,11 @@ pub fn shrink_u8(
     Ok((dst, (height, width)))
 }
 
-/// Refuses empty pictures, and sizes whose bytes cannot be counted or whose positions do not fit the taps' `u32`.
+/// Refuses empty pictures, and sizes whose bytes cannot be counted.
 fn check_sizes(from: (usize, usize), to: (usize, usize)) -> Result<()> {
     let fits = |(height, width): (usize, usize)| {
         let counted = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(CHANNELS * 4));
-        height > 0 && width > 0 && height.max(width) < i32::MAX as usize && counted.is_some()
+        height > 0 && width > 0 && height.max(width) <= MAX_SIDE && counted.is_some()
     };
     if fits(from) && fits(to) {
         return Ok(());

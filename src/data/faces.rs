@@ -120,7 +120,7 @@ impl Source {
         let (store, mut warnings) = (self.pack, self.warnings);
         if let Some(pack) = store {
             let rows = rows.iter().map(|row| *row as u32).collect();
-            return Ok(Faces { listing, store: Store::Mapped { pack, rows }, warnings });
+            return Ok(Faces { listing, store: Store::Mapped { pack: Box::new(pack), rows }, warnings });
         }
         if rows.len().checked_mul(FACE).is_none_or(|bytes| bytes > MAX_MEMORY) {
             return Err(Error::Input(format!(
@@ -153,7 +153,7 @@ impl Source {
                 self.path.display()
             )));
         }
-        let mut writer = pack::Writer::create(out)?;
+        let mut writer = pack::Writer::create(out, &self.listing)?;
         let mut crops = vec![0; self.listing.len().min(CHUNK) * FACE];
         let (mut cuts, mut done) = (0, 0);
         for names in self.listing.names.chunks(CHUNK) {
@@ -169,7 +169,7 @@ impl Source {
             sources: self.listing.len() as u64,
             centre_cuts: cuts as u64,
         };
-        writer.finish(&self.listing, origin)?;
+        writer.finish(origin)?;
         let mut warnings = self.warnings;
         warnings.extend(centre_cut_warning(cuts, &self.path));
         Ok((Pack::open(out)?.info(), warnings))
@@ -213,7 +213,7 @@ enum Store {
     Memory(Vec<u8>),
     /// The pack's row of each face.
     Mapped {
-        pack: Pack,
+        pack: Box<Pack>,
         rows: Vec<u32>,
     },
 }

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// More pixels than this are refused before anything is allocated for them.
 pub const MAX_PIXELS: u64 = 64 << 20;
+/// Longer sides are refused too; a JPEG cannot be larger anyway.
+const MAX_SIDE: u64 = 65_535;
 /// Larger files are refused unread: no picture under [`MAX_PIXELS`] needs as much.
 const MAX_FILE: u64 = 1 << 30;
 /// Endings of the names that count as pictures when a folder is listed.
@@ -106,8 +108,8 @@ pub fn decode(bytes: &[u8]) -> std::result::Result<Picture, String> {
 pub(super) fn check_size(width: u64, height: u64) -> std::result::Result<(), String> {
     match width.checked_mul(height) {
         Some(0) => Err(format!("{width}x{height} has no pixels")),
-        Some(pixels) if pixels <= MAX_PIXELS => Ok(()),
-        _ => Err(format!("{width}x{height} is more than the {MAX_PIXELS} pixels allowed")),
+        Some(pixels) if pixels <= MAX_PIXELS && width.max(height) <= MAX_SIDE => Ok(()),
+        _ => Err(format!("{width}x{height} is too large ({MAX_PIXELS} pixels and sides of {MAX_SIDE} are allowed)")),
     }
 }
 

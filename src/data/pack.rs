@@ -197,27 +197,30 @@ fn check_listing(listing: &Listing, faces: usize) -> std::result::Result<(), Str
 }
 
 /// Writes a pack chunk by chunk; nothing of it is there before [`Writer::finish`].
-pub struct Writer {
+pub struct Writer<'a> {
+    listing: &'a Listing,
     pending: Pending,
     checksums: Vec<u32>,
     faces: usize,
 }
 
-impl Writer {
-    /// Begins a pack at `path`, where nothing may be yet.
-    pub fn create(path: &Path) -> Result<Writer> {
+impl<'a> Writer<'a> {
+    /// Begins a pack of the pictures listed at `path`, where nothing may be yet.
+    pub fn create(path: &Path, listing: &'a Listing) -> Result<Writer<'a>> {
         if path.symlink_metadata().is_ok() {
             return Err(Error::Output(format!(
                 "{} is there already: choose another name or remove it",
                 path.display()
             )));
         }
+        check_listing(listing, listing.len())
+            .map_err(|reason| Error::Input(format!("{} cannot be made: {reason}", path.display())))?;
         let pending = Pending::create(path)?.fill(|file| file.write_all(&[0; CROPS]))?;
-        Ok(Writer { pending, checksums: Vec::new(), faces: 0 })
+        Ok(Writer { listing, pending, checksums: Vec::new(), faces: 0 })
     }
 
     /// Appends faces, `[n, 112, 96, 3]`: [`CHUNK`] at a time, fewer only the last time.
-    pub fn push(mut self, crops: &[u8]) -> Result<Writer> {
+    pub fn push(mut self, crops: &[u8]) -> Result<Self> {
         self.checksums.push(crc32fast::hash(crops));
         self.faces += crops.len() / FACE;
         self.pending = self.pending.fill(|file| file.write_all(crops))?;
@@ -225,9 +228,11 @@ impl Writer {
     }
 
     /// Writes the index and the preamble, and gives the file its name.
-    pub fn finish(self, listing: &Listing, origin: Origin) -> Result<()> {
-        check_listing(listing, self.faces).map_err(Error::Input)?;
-        let Listing { names, labels, identities } = listing.clone();
+    pub fn finish(self, origin: Origin) -> Result<()> {
+        if self.faces != self.listing.len() {
+            return Err(Error::Shape(format!("{} faces for a pack of {}", self.faces, self.listing.len())));
+        }
+        let Listing { names, labels, identities } = self.listing.clone();
         let index = Index { origin, identities, names, labels, checksums: self.checksums };
         let index =
             serde_json::to_vec(&index).map_err(|error| Error::Input(format!("cannot write the index: {error}")))?;

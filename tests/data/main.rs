@@ -1,6 +1,11 @@
 //! Tests of the data room: what comes out of image files, lists and packs, and what hostile ones do.
 
+mod align;
+mod batch;
+mod faces;
 mod image;
+mod lists;
+mod pack;
 mod resample;
 
 use std::path::{Path, PathBuf};
