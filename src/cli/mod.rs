@@ -1,8 +1,8 @@
 //! The command line: arguments to a typed command, the command to its task, the task's findings to text, JSON and an exit code.
 //! The only place that prints.
 
-pub mod args;
 mod answer;
+pub mod args;
 pub mod console;
 pub mod interrupt;
 
@@ -19,21 +19,20 @@ use std::sync::Mutex;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> i32 {
     let (common, command) = match args::parse(arguments) {
         Ok(Request::Run(common, command)) => (common, command),
-        Ok(Request::Print(text)) => return finish(&Console::new(&Common::default()), |console| console.print(&text)),
+        Ok(Request::Print(text)) => {
+            return finish(&Console::new(&Common::default()), |console| console.print(&text).map(|()| 0));
+        }
         Err(error) => return Console::new(&Common::default()).fail(&error),
     };
     let console = Console::new(&common);
     finish(&console, |console| dispatch(console, &common, *command))
 }
 
-fn finish(console: &Console, work: impl FnOnce(&Console) -> Result<()>) -> i32 {
-    match work(console) {
-        Ok(()) => 0,
-        Err(error) => console.fail(&error),
-    }
+fn finish(console: &Console, work: impl FnOnce(&Console) -> Result<i32>) -> i32 {
+    work(console).unwrap_or_else(|error| console.fail(&error))
 }
 
-fn dispatch(console: &Console, common: &Common, command: Command) -> Result<()> {
+fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32> {
     if let Some(threads) = common.threads {
         // Decoding and drawing use the process's own pool; the device has another one of the same size.
         rayon::ThreadPoolBuilder::new()
@@ -58,7 +57,12 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<()> 
         _ => return Err(Error::Usage("not there yet".into())),
     };
     listener.clear();
-    if common.json { console.json(&answer.json) } else { console.print(&answer.text) }
+    if common.json {
+        console.json(&answer.json)?
+    } else {
+        console.print(&answer.text)?
+    }
+    Ok(answer.code)
 }
 
 fn choice(device: Device) -> Choice {

@@ -30,8 +30,7 @@ pub fn write(session: &mut Session, run: &Run, faces: &Faces, done: u64) -> Resu
         Ok(out)
     };
     let low: Vec<Vec<u8>> = originals.iter().map(|hr| resized(hr, flavour, HR, LR)).collect::<Result<_>>()?;
-    let bicubic: Vec<Vec<u8>> =
-        low.iter().map(|lr| resized(lr, Flavour::Matlab, LR, HR)).collect::<Result<_>>()?;
+    let bicubic: Vec<Vec<u8>> = low.iter().map(|lr| resized(lr, Flavour::Matlab, LR, HR)).collect::<Result<_>>()?;
     let runner = network.on(session.device(), Source::Lr, count)?;
     let pictures = to_pixels(&runner.run(&low.concat())?.pictures);
     let hallucinated: Vec<&[u8]> = pictures.chunks_exact(3 * HR.0 * HR.1).collect();

@@ -239,7 +239,8 @@ impl Session {
         let stages = self.live.as_ref().map_or(0, |live| live.stage) + 1;
         let model = Model::after(&self.config, stages, self.model.identities)?;
         let names: Vec<String> = model.parameters().iter().map(|parameter| parameter.name.clone()).collect();
-        let tensors = self.parameters.iter().zip(&self.weights).filter(|(parameter, _)| names.contains(&parameter.name));
+        let tensors =
+            self.parameters.iter().zip(&self.weights).filter(|(parameter, _)| names.contains(&parameter.name));
         let file = |(parameter, weights): (&Parameter, &Vec<f32>)| {
             let tensor = Tensor { shape: parameter.file_shape.clone(), data: parameter.to_file(weights) };
             (parameter.name.clone(), tensor)

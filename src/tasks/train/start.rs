@@ -145,7 +145,8 @@ fn check_frozen(config: &Config, init: &Init) -> Result<()> {
             Mode::Hallucination | Mode::Joint => return Ok(()),
             Mode::RecognitionOnHallucinated if !given => {
                 return Err(Error::Usage(
-                    "mode recognition-on-hallucinated trains on a frozen hallucinator: give a trained one with --init".into(),
+                    "mode recognition-on-hallucinated trains on a frozen hallucinator: give a trained one with --init"
+                        .into(),
                 ));
             }
             _ => {}

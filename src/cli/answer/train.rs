@@ -1,16 +1,11 @@
-//! What a command answers: text for a person and the JSON of the contract, made from what its task found.
+//! The end of a training run.
 
-use crate::tasks::train;
-use serde_json::{Value, json};
+use super::Answer;
+use crate::tasks::train::Finished;
+use serde_json::json;
 
-/// One answer in both forms.
-pub struct Answer {
-    pub text: String,
-    pub json: Value,
-}
-
-/// The end of a training run.
-pub fn train(finished: &train::Finished) -> Answer {
+/// Steps, time, speed and last losses.
+pub fn train(finished: &Finished) -> Answer {
     let run = finished.run.display().to_string();
     Answer {
         text: format!(
@@ -24,5 +19,6 @@ pub fn train(finished: &train::Finished) -> Answer {
             "losses": finished.losses.to_json(),
             "run": run,
         }),
+        code: 0,
     }
 }
