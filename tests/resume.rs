@@ -192,6 +192,8 @@ fn killed_and_interrupted_runs_end_with_the_same_model() {
     assert_eq!(codes.last(), Some(&Some(0)), "{codes:?}");
     assert!(codes.len() > 2, "nothing was interrupted: {codes:?}");
     assert!(model(&whole) == model(&broken));
-    let leftovers = std::fs::read_dir(&broken).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    let leftovers = std::fs::read_dir(&broken)
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
     assert_eq!(leftovers.count(), 0, "temporaries are left behind");
 }
