@@ -1,0 +1,249 @@
+//! Line charts as SVG text: training curves and ROC curves.
+//!
+//! They know names and points and nothing of runs or files. Ink is `currentColor`, so a chart inside a page follows the
+//! page's light or dark; a chart that is opened alone is black on the viewer's paper.
+
+use crate::error::{Error, Result};
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// A named line.
+#[derive(Clone, Debug)]
+pub struct Series {
+    pub name: String,
+    /// (x, y), x ascending. Points that are not finite (or not positive on a logarithmic axis) are left out.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Series {
+    /// A line with a name.
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Series { name: name.into(), points }
+    }
+}
+
+/// How an axis is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    Linear,
+    Logarithmic,
+}
+
+/// What stands beside the lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Axes<'a> {
+    pub title: &'a str,
+    pub x: &'a str,
+    pub y: &'a str,
+    pub y_scale: Scale,
+}
+
+/// SVG text that only this module makes, and that may therefore stand in a page as it is.
+#[derive(Clone, Debug)]
+pub struct Chart(String);
+
+impl Chart {
+    /// The SVG document (no XML header).
+    pub fn svg(&self) -> &str {
+        &self.0
+    }
+}
+
+const SIZE: (u32, u32) = (720, 400);
+/// Stands for `currentColor`, which plotters cannot say. No series has this colour.
+const INK: RGBColor = RGBColor(1, 2, 3);
+/// Told apart by the colour-blind, readable on white and on black (after Okabe and Ito).
+const PALETTE: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 100, 160),
+    RGBColor(176, 136, 0),
+    RGBColor(86, 160, 220),
+    RGBColor(140, 100, 220),
+    RGBColor(130, 130, 130),
+];
+/// The lowest false accept rate of a ROC chart.
+pub const LOWEST_FAR: f64 = 1e-3;
+
+/// Lines over a linear x: losses over steps, scores over epochs.
+///
+/// # Errors
+/// [`Error::Output`] where the drawing library refuses.
+pub fn curves(axes: &Axes, series: &[Series]) -> Result<Chart> {
+    let lines = drawable(series, |_, y| axes.y_scale == Scale::Linear || y > 0.0);
+    let all = || lines.iter().flat_map(|line| line.points.iter().copied());
+    let x = widened(extent(all().map(|p| p.0)).unwrap_or((0.0, 1.0)));
+    let (low, high) = extent(all().map(|p| p.1)).unwrap_or((0.1, 1.0));
+    match axes.y_scale {
+        Scale::Linear => {
+            let y = widened((low, high));
+            let margin = 0.04 * (y.1 - y.0);
+            draw(axes, &lines, x.0..x.1, y.0 - margin..y.1 + margin, Corner::Top)
+        }
+        Scale::Logarithmic => {
+            // Whole decades would waste most of the picture where the values span less than one.
+            let y = (low / 1.15)..(high * 1.15).max(low * 1.6);
+            draw(axes, &lines, x.0..x.1, y.log_scale(), Corner::Top)
+        }
+    }
+}
+
+/// ROC curves: points are (false accept rate, true accept rate); the x axis is logarithmic from 1e-3 to 1.
+///
+/// # Errors
+/// [`Error::Output`] where the drawing library refuses.
+pub fn roc(title: &str, series: &[Series]) -> Result<Chart> {
+    let lines: Vec<Series> =
+        drawable(series, |_, _| true).into_iter().map(|line| Series::new(line.name, clipped(&line.points))).collect();
+    let lowest = lines.iter().flat_map(|line| &line.points).map(|p| p.1).fold(0.9, f64::min);
+    let floor = ((lowest * 10.0).floor() / 10.0).clamp(0.0, 0.9);
+    let axes = Axes { title, x: "false accept rate", y: "true accept rate", y_scale: Scale::Linear };
+    draw(&axes, &lines, (LOWEST_FAR..1.0).log_scale(), floor..1.0 + 0.02 * (1.0 - floor), Corner::Bottom)
+}
+
+/// The part of a ROC right of 1e-3: the best rate reached at or below it opens the line.
+fn clipped(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let at_lowest = points.iter().filter(|p| p.0 <= LOWEST_FAR).map(|p| p.1).fold(f64::NAN, f64::max);
+    let opening = at_lowest.is_finite().then_some((LOWEST_FAR, at_lowest));
+    opening.into_iter().chain(points.iter().copied().filter(|p| p.0 > LOWEST_FAR && p.0 <= 1.0)).collect()
+}
+
+fn drawable(series: &[Series], fits: impl Fn(f64, f64) -> bool) -> Vec<Series> {
+    let keep = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite() && fits(p.0, p.1);
+    series
+        .iter()
+        .map(|line| Series::new(plain(&line.name), line.points.iter().filter(keep).copied().collect()))
+        .collect()
+}
+
+/// Control characters have no place in XML; the library escapes the rest.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |range, value| match range {
+        None => Some((value, value)),
+        Some((low, high)) => Some((value.min(low), value.max(high))),
+    })
+}
+
+/// A range that is not empty, so that a single point or a constant has an axis.
+fn widened((low, high): (f64, f64)) -> (f64, f64) {
+    if high - low > 1e-12 * low.abs().max(high.abs()).max(1e-300) {
+        return (low, high);
+    }
+    let half = if low == 0.0 { 0.5 } else { 0.1 * low.abs() };
+    (low - half, high + half)
+}
+
+enum Corner {
+    Top,
+    Bottom,
+}
+
+fn draw<X, Y>(axes: &Axes, lines: &[Series], x: X, y: Y, legend: Corner) -> Result<Chart>
+where
+    X: AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    let mut svg = String::new();
+    paint(&mut svg, axes, lines, x, y, legend)
+        .map_err(|reason| Error::Output(format!("the chart \"{}\" cannot be drawn: {reason}", plain(axes.title))))?;
+    let ink = format!("#{:02X}{:02X}{:02X}", INK.0, INK.1, INK.2);
+    Ok(Chart(svg.replace(&ink, "currentColor")))
+}
+
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+fn paint<X, Y>(
+    svg: &mut String,
+    axes: &Axes,
+    lines: &[Series],
+    x: X,
+    y: Y,
+    legend: Corner,
+) -> std::result::Result<(), Refusal>
+where
+    X: AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+    let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
+    let mut chart = ChartBuilder::on(&root)
+        .caption(plain(axes.title), text(18))
+        .margin(12)
+        .x_label_area_size(44)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, y)?;
+    chart
+        .configure_mesh()
+        .x_desc(plain(axes.x))
+        .y_desc(plain(axes.y))
+        .axis_desc_style(text(14))
+        .label_style(text(13))
+        .axis_style(INK.mix(0.6))
+        .bold_line_style(INK.mix(0.16))
+        .light_line_style(INK.mix(0.05))
+        .x_labels(8)
+        .y_labels(7)
+        .x_label_formatter(&|value| number(*value))
+        .y_label_formatter(&|value| number(*value))
+        .draw()?;
+    for (line, colour) in lines.iter().zip(PALETTE.iter().cycle()) {
+        let style = colour.stroke_width(2);
+        let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), style).point_size(point(line)))?;
+        drawn.label(line.name.clone()).legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
+    }
+    if lines.iter().all(|line| line.points.is_empty()) {
+        let (width, height) = (SIZE.0 as i32, SIZE.1 as i32);
+        let centred = text(16).pos(Pos::new(HPos::Center, VPos::Center));
+        root.draw(&Text::new("no points to draw", (width / 2, height / 2), centred))?;
+    } else if lines.len() > 1 {
+        let place = match legend {
+            Corner::Top => SeriesLabelPosition::UpperRight,
+            Corner::Bottom => SeriesLabelPosition::LowerRight,
+        };
+        chart.configure_series_labels().position(place).margin(10).legend_area_size(26).label_font(text(13)).draw()?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+/// A line of one point would be invisible.
+fn point(line: &Series) -> u32 {
+    if line.points.len() == 1 { 4 } else { 0 }
+}
+
+/// A tick as people write it: 0.001, 0.25, 1500, 20k.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1e7 || (size > 0.0 && size < 1e-4) {
+        return format!("{value:.0e}");
+    }
+    if size >= 10_000.0 {
+        return format!("{}k", trimmed(value / 1000.0, 1));
+    }
+    trimmed(
+        value,
+        if size >= 100.0 {
+            0
+        } else if size >= 1.0 {
+            2
+        } else {
+            4
+        },
+    )
+}
+
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if short == "-0" { "0".into() } else { short.into() }
+}
