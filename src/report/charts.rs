@@ -50,12 +50,13 @@ impl Chart {
     }
 }
 
-const SIZE: (u32, u32) = (720, 400);
+/// Small, because a phone shrinks it: its text must stay readable there, and a desktop enlarges it.
+const SIZE: (u32, u32) = (600, 370);
 /// Stands for `currentColor`, which plotters cannot say. No series has this colour.
 const INK: RGBColor = RGBColor(1, 2, 3);
 /// Told apart by the colour-blind, readable on white and on black (after Okabe and Ito).
 const PALETTE: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
+    RGBColor(26, 126, 196),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 100, 160),
@@ -161,17 +162,18 @@ fn paint(
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
     let mut chart = ChartBuilder::on(&root)
-        .caption(plain(axes.title), text(18))
+        .caption(plain(axes.title), text(19))
         .margin(12)
-        .x_label_area_size(44)
+        .margin_right(30)
+        .x_label_area_size(50)
         .y_label_area_size(64)
         .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .x_desc(plain(axes.x))
         .y_desc(plain(axes.y))
-        .axis_desc_style(text(14))
-        .label_style(text(13))
+        .axis_desc_style(text(16))
+        .label_style(text(15))
         .axis_style(INK.mix(0.6))
         .bold_line_style(INK.mix(0.16))
         .light_line_style(INK.mix(0.05))
@@ -190,7 +192,7 @@ fn paint(
             Corner::Top => SeriesLabelPosition::UpperRight,
             Corner::Bottom => SeriesLabelPosition::LowerRight,
         };
-        chart.configure_series_labels().position(place).margin(10).legend_area_size(26).label_font(text(13)).draw()?;
+        chart.configure_series_labels().position(place).margin(10).legend_area_size(26).label_font(text(15)).draw()?;
     }
     root.present()?;
     Ok(())

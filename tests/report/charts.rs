@@ -39,7 +39,7 @@ fn lines_stay_inside_the_picture() {
             for pair in points.split_whitespace() {
                 let (x, y) = pair.split_once(',').unwrap();
                 let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
-                assert!((0.0..=720.0).contains(&x) && (0.0..=400.0).contains(&y), "{pair}");
+                assert!((0.0..=600.0).contains(&x) && (0.0..=370.0).contains(&y), "{pair}");
             }
         }
     }

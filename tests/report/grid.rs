@@ -9,7 +9,7 @@ fn pixel(sheet: &Sheet, x: usize, y: usize) -> [u8; 3] {
 }
 
 fn noise(width: usize, height: usize, seed: usize) -> Vec<u8> {
-    (0..width * height * 3).map(|i| ((i + seed) * 2_654_435_761 >> 7 & 0xff) as u8).collect()
+    (0..width * height * 3).map(|i| (((i + seed) * 2_654_435_761) >> 7) as u8).collect()
 }
 
 #[test]
