@@ -165,8 +165,11 @@ fn range(length: usize, offset: usize, bytes: usize) -> Result<()> {
     }
 }
 
+/// What a launch reads and what it writes.
+type Slices<'a> = (Vec<&'a [u8]>, Vec<&'a mut [u8]>);
+
 /// The slices of one launch, after checking that every region is inside its buffer and that nothing written is shared.
-fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<(Vec<&'a [u8]>, Vec<&'a mut [u8]>)> {
+fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<Slices<'a>> {
     let lengths = (store.len(), arena.len());
     launch.check(lengths).map_err(|what| Error::Device(format!("cpu: {what}")))?;
     let bases = (store.as_mut_ptr(), arena.as_mut_ptr());
