@@ -8,9 +8,10 @@ pub mod interrupt;
 
 use crate::backend::Choice;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::Source;
+use crate::model::config::{Config, Overrides};
 use crate::tasks::{self, Context, Listener};
-use args::{Command, Common, ConfigSource, Device, Request};
+use args::{Command, Common, ConfigSource, Device, Network, Request};
 use console::{Console, Progress};
 use std::ffi::OsString;
 use std::sync::Mutex;
@@ -46,14 +47,25 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         Context { device: choice(common.device), threads: common.threads, listener: &listener, stop: stop.as_ref() };
     let answer = match command {
         Command::Train(args::Train::New(new)) => {
-            let config = match &new.config {
-                ConfigSource::File(path) => Config::load(path, &new.overrides)?,
-                ConfigSource::Preset(name) => Config::preset(name, &new.overrides)?,
-            };
+            let config = read(&new.config, &new.overrides)?;
             let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
             answer::train(&tasks::train::train(&context, &request)?)
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
+        Command::Plan(plan) => answer::plan(&tasks::plan::plan(&tasks::plan::Request {
+            config: read(&plan.network.config, &plan.network.overrides)?,
+            batch: plan.network.batch,
+            identities: plan.network.identities,
+            inference: plan.inference.map(|input| match input {
+                args::Input::Hr => Source::Hr,
+                args::Input::Lr => Source::Lr,
+            }),
+        })?),
+        Command::Bench(network) => {
+            let config = read(&network.config, &network.overrides)?;
+            let Network { batch, identities, .. } = network;
+            answer::bench(&tasks::bench::bench(&context, &tasks::bench::Request { config, batch, identities })?)
+        }
         _ => return Err(Error::Usage("not there yet".into())),
     };
     listener.clear();
@@ -63,6 +75,13 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         console.print(&answer.text)?
     }
     Ok(answer.code)
+}
+
+fn read(source: &ConfigSource, overrides: &Overrides) -> Result<Config> {
+    match source {
+        ConfigSource::File(path) => Config::load(path, overrides),
+        ConfigSource::Preset(name) => Config::preset(name, overrides),
+    }
 }
 
 fn choice(device: Device) -> Choice {

@@ -3,11 +3,13 @@
 //!
 //! Nodes run in the order they were added, which is a topological order by construction, so an update in place simply comes last.
 
+mod account;
 mod backward;
 mod fuse;
 mod plan;
 mod run;
 
+pub use account::{Cost, largest_batch};
 pub use plan::{Plan, Step};
 pub use run::Program;
 

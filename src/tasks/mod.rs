@@ -1,7 +1,9 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod bench;
 pub mod network;
+pub mod plan;
 pub mod train;
 
 use crate::backend::{self, Choice, Device};

@@ -1,7 +1,9 @@
 //! What a command answers: text for a person and the JSON of the contract, made from what its task found. One file per task.
 
+mod measure;
 mod train;
 
+pub use measure::{bench, plan};
 pub use train::train;
 
 use serde_json::Value;
