@@ -4,6 +4,7 @@
 //! Adding an op: `src/ops/<room>.rs`, `kernels/<room>.cu`, `tests/ops/<room>.rs`, `benches/ops/<room>.rs`, and one line in each list.
 
 pub mod add;
+pub mod cast;
 pub mod center_loss;
 pub mod conv;
 pub mod linear;
@@ -19,6 +20,7 @@ use crate::backend::{Kernel, Launch, Region};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use bytemuck::Pod;
+pub use half::bf16;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Type {
     F32,
+    /// The upper half of an f32: activations and their gradients on a GPU, and copies of filters.
+    Bf16,
     U8,
     I32,
 }
@@ -35,10 +39,82 @@ impl Type {
     pub const fn bytes(self) -> usize {
         match self {
             Type::F32 | Type::I32 => 4,
+            Type::Bf16 => 2,
             Type::U8 => 1,
         }
     }
+
+    /// Whether this is one of the two formats that activations come in.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Type::F32 | Type::Bf16)
+    }
 }
+
+/// A format that activations are stored in. Arithmetic is always f32: a host twin widens what it reads and rounds what it writes,
+/// to nearest, ties to even.
+pub trait Number: Pod + Send + Sync {
+    /// What values of this format are in a graph.
+    const TYPE: Type;
+
+    /// The number in f32; exact.
+    fn widen(self) -> f32;
+
+    /// The nearest number of this format; a NaN stays a NaN.
+    fn round(value: f32) -> Self;
+}
+
+impl Number for f32 {
+    const TYPE: Type = Type::F32;
+
+    fn widen(self) -> f32 {
+        self
+    }
+
+    fn round(value: f32) -> Self {
+        value
+    }
+}
+
+impl Number for bf16 {
+    const TYPE: Type = Type::Bf16;
+
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+
+    fn round(value: f32) -> Self {
+        bf16::from_f32(value)
+    }
+}
+
+/// One kernel for both formats of activations: `entry` for f32, `entry_bf16` for bf16.
+#[derive(Debug)]
+pub struct Formats {
+    pub f32: Kernel,
+    pub bf16: Kernel,
+}
+
+impl Formats {
+    /// The kernel for activations of this type.
+    pub fn of(&'static self, dtype: Type) -> &'static Kernel {
+        if dtype == Type::Bf16 { &self.bf16 } else { &self.f32 }
+    }
+}
+
+/// Both kernels of a room whose host twin is written once for any [`Number`].
+macro_rules! formats {
+    ($room:literal, $entry:literal, $host:ident) => {
+        $crate::ops::Formats {
+            f32: $crate::backend::Kernel { room: $room, entry: $entry, host: $host::<f32> },
+            bf16: $crate::backend::Kernel {
+                room: $room,
+                entry: concat!($entry, "_bf16"),
+                host: $host::<$crate::ops::bf16>,
+            },
+        }
+    };
+}
+pub(crate) use formats;
 
 /// Shape and number type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +127,11 @@ impl Desc {
     /// f32 numbers.
     pub const fn f32(shape: Shape) -> Self {
         Desc { shape, dtype: Type::F32 }
+    }
+
+    /// This shape in another type.
+    pub const fn of(&self, dtype: Type) -> Self {
+        Desc { dtype, ..*self }
     }
 
     /// Bytes in memory.
@@ -83,6 +164,11 @@ impl Io {
     /// Shape of output `index`.
     pub fn output(&self, index: usize) -> Shape {
         self.outputs[index].desc.shape
+    }
+
+    /// Type of input `index`.
+    pub fn dtype(&self, index: usize) -> Type {
+        self.inputs[index].desc.dtype
     }
 
     /// Where input `index` lies, or nowhere when the op has no such input.

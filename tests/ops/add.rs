@@ -19,8 +19,13 @@ fn cases() -> Vec<Case<Add>> {
     let mut random = Random::named(1, "add");
     // The last one is longer than the piece of a task, and no multiple of it.
     [Shape::scalar(), Shape::new(1, 3, 5, 7), Shape::new(3, 17, 13, 11), Shape::new(2, 67, 31, 29)]
-        .map(|shape| Case::new(Add, [Tensor::normal(&mut random, shape), Tensor::normal(&mut random, shape)]))
-        .into()
+        .into_iter()
+        .flat_map(|shape| [Type::F32, Type::Bf16].map(|dtype| (shape, dtype)))
+        .map(|(shape, dtype)| {
+            let mut normal = || Tensor::normal(&mut random, shape).rounded(dtype);
+            Case::new(Add, [normal(), normal()])
+        })
+        .collect()
 }
 
 #[test]
@@ -39,5 +44,6 @@ fn refuses_what_does_not_fit() {
     let a = Desc::f32(Shape::new(2, 3, 4, 5));
     refuses(&Add, &[a, Desc::f32(Shape::new(2, 3, 5, 4))]);
     refuses(&Add, &[a]);
+    refuses(&Add, &[a, a.of(Type::Bf16)]);
     refuses(&Add, &[Desc { dtype: Type::U8, ..a }; 2]);
 }

@@ -4,7 +4,8 @@
 //! * **Right?** The kernel may be wrong by twice what the plain f32 loop is wrong by in its worst element of that output. A loop
 //!   over few elements can be lucky and exact, so every element is also allowed `LUCK` times its noise: the error that a random walk
 //!   of roundings makes over the very terms of that element (see [`Exact`]; an element that is a single term thus gets a few ulp
-//!   of that term). Nothing else is allowed; copies must be equal. Asked on every instruction set of this machine.
+//!   of that term). An output in bf16 is the same result rounded once more, by at most half a step of bf16. Nothing else is
+//!   allowed; copies must be equal. Asked on every instruction set of this machine.
 //! * **Gradient?** The ops that `Op::gradient` names are run on random upstream gradients and compared with central differences of
 //!   the f64 oracle. The sum over outputs `dy dout/dx` has the noise of its terms; the differences add `EPSILON |out| / step`.
 //! * **Inside its regions?** All regions lie in one arena between poisoned bands. Bands and inputs must come back unchanged.
@@ -16,7 +17,7 @@
 use crate::number::{Exact, Number, UNIT};
 use hallucinet::backend::cpu::{Cpu, simd::Level};
 use hallucinet::backend::{Device, Memory, Region, Space};
-use hallucinet::ops::{Desc, Io, Op, Operand, Place, Type};
+use hallucinet::ops::{Desc, Io, Op, Operand, Place, Type, bf16};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 use std::sync::{Mutex, OnceLock};
@@ -26,6 +27,9 @@ const LUCK: f64 = 4.0;
 
 /// Step of the central differences: their truncation, a third derivative times `STEP^2 / 6` = 4e-11, is far below f32's rounding.
 const STEP: f64 = 1.0 / 65536.0;
+
+/// Unit roundoff of bf16, whose significand has 8 bits.
+const BF16_UNIT: f64 = 1.0 / 256.0;
 
 /// Bytes of poison between regions.
 const BAND: usize = 256;
@@ -60,15 +64,28 @@ impl Tensor {
         Tensor::f32(shape, &numbers)
     }
 
+    /// This tensor with its numbers rounded to a type of activations.
+    pub fn rounded(self, dtype: Type) -> Self {
+        let values = self.values().into_iter();
+        let bytes = match dtype {
+            Type::Bf16 => values.flat_map(|value| bf16::from_f64(value).to_le_bytes()).collect(),
+            _ => values.flat_map(|value| (value as f32).to_le_bytes()).collect(),
+        };
+        Tensor { desc: self.desc.of(dtype), bytes }
+    }
+
     /// Random bytes.
     pub fn pixels(random: &mut Random, shape: Shape) -> Self {
         let numbers: Vec<u8> = (0..shape.elements()).map(|_| random.below(256) as u8).collect();
         Tensor::u8(shape, &numbers)
     }
 
-    /// Every element in f64, which holds all three types.
+    /// Every element in f64, which holds all types.
     pub fn values(&self) -> Vec<f64> {
         match self.desc.dtype {
+            Type::Bf16 => {
+                self.bytes.chunks_exact(2).map(|b| bf16::from_le_bytes(b.try_into().unwrap()).to_f64()).collect()
+            }
             Type::F32 => {
                 self.bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()
             }
@@ -194,7 +211,8 @@ impl<O: Op + Oracle> Case<O> {
     }
 
     fn name(&self) -> String {
-        let shapes: Vec<String> = self.inputs.iter().map(|tensor| tensor.desc.shape.to_string()).collect();
+        let shape = |tensor: &Tensor| format!("{} {:?}", tensor.desc.shape, tensor.desc.dtype);
+        let shapes: Vec<String> = self.inputs.iter().map(shape).collect();
         format!("{:?} on {}", self.op, shapes.join(", "))
     }
 
@@ -211,7 +229,7 @@ impl<O: Op + Oracle> Case<O> {
             assert_eq!(got.len(), exact.len(), "{name}");
             for (output, got) in got.iter().enumerate() {
                 let place = format!("{name}, {level}, output {output}");
-                near(&place, &got.values(), &exact[output], &plain[output]);
+                near(&place, got, &exact[output], &plain[output]);
             }
         }
         let bits = |threads, poison| run(cpu(Level::detect(), threads), &self.op, &self.inputs, poison);
@@ -241,7 +259,9 @@ impl<O: Op + Oracle> Case<O> {
         for _ in 0..3 {
             let mut inputs = self.inputs.clone();
             let at = random.below(inputs[input].desc.shape.elements() as u64) as usize;
-            inputs[input].bytes[4 * at..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            let size = inputs[input].desc.dtype.bytes();
+            // The upper half of an f32's NaN is the NaN of bf16.
+            inputs[input].bytes[size * at..][..size].copy_from_slice(&f32::NAN.to_le_bytes()[4 - size..]);
             let plain: Vec<Plain<f32>> = self.op.plain(&inputs.iter().map(Tensor::plain).collect::<Vec<_>>());
             let got = run(cpu(Level::detect(), 2), &self.op, &inputs, 0x00);
             let nan: Vec<bool> = got.iter().flat_map(Tensor::values).map(f64::is_nan).collect();
@@ -254,8 +274,12 @@ impl<O: Op + Oracle> Case<O> {
     pub fn check_gradient(&self, inputs: &[usize]) {
         let mut random = Random::named(11, &self.name());
         let descs: Vec<Desc> = self.inputs.iter().map(|tensor| tensor.desc).collect();
-        let upstream = Tensor::normal(&mut random, self.op.infer(&descs).unwrap()[0].shape);
-        self.differences(inputs, &upstream);
+        let output = self.op.infer(&descs).unwrap()[0];
+        let upstream = Tensor::normal(&mut random, output.shape);
+        // An op over bf16 may round what arrives to bf16, which must not count as an error of its arithmetic.
+        let bf16 = descs.iter().any(|desc| desc.dtype == Type::Bf16);
+        let upstream = if bf16 { upstream.rounded(Type::Bf16) } else { upstream };
+        self.differences(inputs, &upstream.rounded(output.dtype));
     }
 
     /// As [`Case::check_gradient`] for a loss, whose gradient is its own output and carries its weight.
@@ -278,6 +302,7 @@ impl<O: Op + Oracle> Case<O> {
             let values = gradient.values();
             for at in random.permutation(values.len()).iter().take(samples).map(|at| *at as usize) {
                 let (expected, allowed) = self.difference(input, at, upstream);
+                let allowed = allowed + rounding(gradient.desc.dtype, expected, allowed);
                 let error = (values[at] - expected).abs();
                 let place = format!("{}: d input {input}[{at}]", self.name());
                 assert!(error <= allowed, "{place} = {}, not {expected}: {error:e} > {allowed:e}", values[at]);
@@ -332,8 +357,14 @@ impl<O: Op + Oracle> Case<O> {
     }
 }
 
+/// How far storing a result in its format may move it: a value, and how wrong it may be before.
+fn rounding(dtype: Type, value: f64, allowed: f64) -> f64 {
+    if dtype == Type::Bf16 { BF16_UNIT * (value.abs() + allowed) } else { 0.0 }
+}
+
 /// Compares one output by the rule of this file's head.
-fn near(place: &str, got: &[f64], exact: &Plain<Exact>, plain: &Plain<f32>) {
+fn near(place: &str, tensor: &Tensor, exact: &Plain<Exact>, plain: &Plain<f32>) {
+    let got = tensor.values();
     assert_eq!(got.len(), exact.numbers.len(), "{place}");
     assert_eq!(got.len(), plain.numbers.len(), "{place}");
     let errors = plain.numbers.iter().zip(&exact.numbers).map(|(plain, exact)| (plain.value() - exact.value).abs());
@@ -341,6 +372,7 @@ fn near(place: &str, got: &[f64], exact: &Plain<Exact>, plain: &Plain<f32>) {
     for (at, (got, exact)) in got.iter().zip(&exact.numbers).enumerate() {
         // Below the smallest normal number f32 has no relative precision.
         let allowed = (2.0 * worst).max(LUCK * UNIT * exact.noise) + f64::from(f32::MIN_POSITIVE);
+        let allowed = allowed + rounding(tensor.desc.dtype, exact.value, allowed);
         let error = (got - exact.value).abs();
         assert!(error <= allowed, "{place}[{at}]: {got} is not {}: {error:e} > {allowed:e}", exact.value);
     }

@@ -1,6 +1,7 @@
 //! One file per room of `src/ops/`: its plain loops and its case list. `harness.rs` asks every case every question.
 
 mod add;
+mod cast;
 mod center_loss;
 mod conv;
 mod faults;
