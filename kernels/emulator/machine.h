@@ -69,7 +69,8 @@ struct Meeting {
 };
 struct Warp {
     Meeting meetings[4];  // more than one only where disjoint masks meet at the same time
-    uint32_t present, exited;
+    uint32_t open;              // meetings that wait for lanes
+    uint32_t present, exited;  // lanes that there are, that have returned
 };
 
 // One asynchronous copy that has been asked for and not yet made.

@@ -89,7 +89,7 @@ std::string describe_address(uintptr_t address) {
     if (const Pages* found = find(address)) {
         const uintptr_t begin = reinterpret_cast<uintptr_t>(found->data), end = begin + found->bytes;
         const std::string whose = "a " + found->kind + " buffer of " + std::to_string(found->bytes) + " bytes";
-        if (address >= end) return std::to_string(address - end) + " bytes past the end of " + whose;
+        if (address >= end) return "at byte " + std::to_string(address - begin) + " of " + whose + " (past its end)";
         if (address < begin) return std::to_string(begin - address) + " bytes before the beginning of " + whose;
         return "inside " + whose;
     }
@@ -103,18 +103,24 @@ std::string describe_address(uintptr_t address) {
     return text;
 }
 
+// Whether any byte differs from what the allocation left there; made good, so that it is reported once.
+static bool heal(unsigned char* from, const unsigned char* end) {
+    bool damaged = false;
+    for (; from < end; from++) {
+        damaged |= *from != 0xff;
+        *from = 0xff;
+    }
+    return damaged;
+}
+
 std::string find_damage() {
     std::lock_guard<std::mutex> held(memory().lock);
     for (const auto& entry : memory().live) {
         const Pages& pages = entry.second;
-        const unsigned char *end = pages.pages + pages.page_bytes, *begin = pages.data - min<ptrdiff_t>(64, pages.data - pages.pages);
+        unsigned char *end = pages.pages + pages.page_bytes, *begin = pages.data - min<ptrdiff_t>(64, pages.data - pages.pages);
         const std::string whose = " a " + pages.kind + " buffer of " + std::to_string(pages.bytes) + " bytes";
-        for (const unsigned char* byte = pages.data + pages.bytes; byte < end; byte++) {
-            if (*byte != 0xff) return "wrote just past the end of" + whose;
-        }
-        for (const unsigned char* byte = begin; byte < pages.data; byte++) {
-            if (*byte != 0xff) return "wrote just before the beginning of" + whose;
-        }
+        if (heal(pages.data + pages.bytes, end)) return "wrote just past the end of" + whose;
+        if (heal(begin, pages.data)) return "wrote just before the beginning of" + whose;
     }
     return "";
 }

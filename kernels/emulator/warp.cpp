@@ -6,15 +6,19 @@
 
 namespace emulator {
 
-// The meeting that these lanes have begun, or a free one.
+// The meeting that these lanes have begun, or a free one; null where lanes wait for each other in different places: this
+// lane is awaited in a meeting by lanes that it would await in another. Nearly always all lanes meet in the first place.
 static Meeting* find_meeting(Warp* warp, uint32_t lane, uint32_t mask, Operation operation) {
+    Meeting* first = &warp->meetings[0];
+    if (warp->open == 0) return first;
+    if (first->arrived != 0 && first->mask == mask && first->operation == operation) return first;
     Meeting* free = nullptr;
     for (Meeting& meeting : warp->meetings) {
         if (meeting.arrived == 0) {
             if (free == nullptr) free = &meeting;
         } else if (meeting.mask == mask && meeting.operation == operation) {
             return &meeting;
-        } else if ((meeting.mask & mask & (1u << lane | meeting.arrived)) != 0) {
+        } else if ((meeting.mask >> lane & 1u) != 0 && (meeting.arrived & mask) != 0) {
             return nullptr;
         }
     }
@@ -56,6 +60,7 @@ void meet(Operation operation, uint32_t mask, void* mine, void (*compute)(void**
         meeting->mask = mask;
         meeting->operation = operation;
         meeting->name = name;
+        warp->open++;
     }
     meeting->lanes[me->lane] = mine;
     meeting->arrived |= bit;
@@ -67,6 +72,7 @@ void meet(Operation operation, uint32_t mask, void* mine, void (*compute)(void**
         acquire(address);
         compute(meeting->lanes);
         meeting->arrived = 0;
+        warp->open--;
         meeting->generation = generation + 1;
         worker_of(me)->progress++;
         release(address);
