@@ -51,15 +51,17 @@ inline Fiber* current() {
 }
 
 // What a launch may die of; each becomes a driver error and a report that names kernel, block and thread.
+// Does not return: it leaves the thread, and with it the block. (Not declared so, or AddressSanitizer would clean up a
+// stack that it does not know.)
 enum class Fault { IllegalAddress, Misaligned, Divergent, Deadlock, LimitExceeded };
-[[noreturn]] void fault(Fault kind, const char* what);
+void fault(Fault kind, const char* what);
 
 void barrier();
 int barrier_vote(int operation, int predicate);
 
 // Lanes of a warp that meet in the same operation: each leaves a pointer to its operands, the last one to come calls
 // `compute` for all. Lanes outside `mask` have null pointers.
-enum class Operation : uint32_t { Syncwarp, Shuffle, Ballot, Any, All, Match, Ldmatrix, Mma };
+enum class Operation : uint32_t { Syncwarp, Shuffle, Ballot, Ldmatrix, LdmatrixTransposed, Mma };
 void meet(Operation operation, uint32_t mask, void* mine, void (*compute)(void** lanes), const char* name);
 
 template <class T>
@@ -67,7 +69,7 @@ struct Shuffle {
     T value, result;
     uint32_t source;
 };
-[[noreturn]] void shuffle_from_nobody();
+void shuffle_from_nobody();
 
 template <class T>
 inline void shuffle_all(void** lanes) {
@@ -75,7 +77,7 @@ inline void shuffle_all(void** lanes) {
         if (lanes[lane] == nullptr) continue;
         auto* to = static_cast<Shuffle<T>*>(lanes[lane]);
         auto* from = static_cast<Shuffle<T>*>(lanes[to->source]);
-        if (from == nullptr) shuffle_from_nobody();
+        if (from == nullptr) return shuffle_from_nobody();
         to->result = from->value;
     }
 }
