@@ -52,4 +52,15 @@ impl Error {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     }
+
+    /// As [`Error::io`] for a file or folder that the user named to be read: one that is not there is bad input.
+    pub fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::Input(format!("{}: there is no such file or folder", path.display()))
+            }
+            _ => Error::Io { action: "cannot read", path, source },
+        }
+    }
 }

@@ -55,11 +55,11 @@ pub fn write(path: &Path, rows: usize, columns: usize, values: &[f32]) -> Result
 /// [`Error::Io`] where the file cannot be read, [`Error::Input`] where it is not such an array.
 pub fn read(path: &Path) -> Result<Matrix> {
     // A pipe or a device has no length to check a shape against, and might never end.
-    let about = std::fs::metadata(path).map_err(Error::io("cannot read", path))?;
+    let about = std::fs::metadata(path).map_err(Error::reading(path))?;
     if !about.is_file() {
         return Err(Error::Input(format!("{}: not a regular file; give the path of a .npy file", path.display())));
     }
-    let bytes = std::fs::read(path).map_err(Error::io("cannot read", path))?;
+    let bytes = std::fs::read(path).map_err(Error::reading(path))?;
     decode(&bytes)
         .map_err(|why| Error::Input(format!("{}: {why}; give a two-dimensional float32 .npy", path.display())))
 }

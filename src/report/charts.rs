@@ -3,8 +3,8 @@
 //! They know names and points and nothing of runs or files. Ink is `currentColor`, so a chart inside a page follows the
 //! page's light or dark; a chart that is opened alone is black on the viewer's paper.
 
+use super::axis::Axis;
 use crate::error::{Error, Result};
-use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 #[derive(Clone, Debug)]
 pub struct Series {
     pub name: String,
-    /// (x, y), x ascending. Points that are not finite (or not positive on a logarithmic axis) are left out.
+    /// (x, y), x ascending. Points beyond 1e30 or not finite (or not above 1e-30 on a logarithmic axis) are left out.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -50,12 +50,13 @@ impl Chart {
     }
 }
 
-const SIZE: (u32, u32) = (720, 400);
+/// Small, because a phone shrinks it: its text must stay readable there, and a desktop enlarges it.
+const SIZE: (u32, u32) = (600, 370);
 /// Stands for `currentColor`, which plotters cannot say. No series has this colour.
 const INK: RGBColor = RGBColor(1, 2, 3);
 /// Told apart by the colour-blind, readable on white and on black (after Okabe and Ito).
 const PALETTE: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
+    RGBColor(26, 126, 196),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 100, 160),
@@ -72,20 +73,19 @@ pub const LOWEST_FAR: f64 = 1e-3;
 /// # Errors
 /// [`Error::Output`] where the drawing library refuses.
 pub fn curves(axes: &Axes, series: &[Series]) -> Result<Chart> {
-    let lines = drawable(series, |_, y| axes.y_scale == Scale::Linear || y > 0.0);
+    let lines = drawable(series, |y| axes.y_scale == Scale::Linear || y > 1e-30);
     let all = || lines.iter().flat_map(|line| line.points.iter().copied());
-    let x = widened(extent(all().map(|p| p.0)).unwrap_or((0.0, 1.0)));
+    let x = extent(all().map(|p| p.0)).unwrap_or((0.0, 1.0));
     let (low, high) = extent(all().map(|p| p.1)).unwrap_or((0.1, 1.0));
     match axes.y_scale {
         Scale::Linear => {
-            let y = widened((low, high));
-            let margin = 0.04 * (y.1 - y.0);
-            draw(axes, &lines, x.0..x.1, y.0 - margin..y.1 + margin, Corner::Top)
+            let margin = 0.04 * (high - low);
+            draw(axes, &lines, Axis::linear(x.0, x.1), Axis::linear(low - margin, high + margin), Corner::Top)
         }
         Scale::Logarithmic => {
             // Whole decades would waste most of the picture where the values span less than one.
-            let y = (low / 1.15)..(high * 1.15).max(low * 1.6);
-            draw(axes, &lines, x.0..x.1, y.log_scale(), Corner::Top)
+            let (low, high) = (low / 1.15, (high * 1.15).max(low * 1.6));
+            draw(axes, &lines, Axis::linear(x.0, x.1), Axis::logarithmic(low, high), Corner::Top)
         }
     }
 }
@@ -96,11 +96,17 @@ pub fn curves(axes: &Axes, series: &[Series]) -> Result<Chart> {
 /// [`Error::Output`] where the drawing library refuses.
 pub fn roc(title: &str, series: &[Series]) -> Result<Chart> {
     let lines: Vec<Series> =
-        drawable(series, |_, _| true).into_iter().map(|line| Series::new(line.name, clipped(&line.points))).collect();
+        drawable(series, |_| true).into_iter().map(|line| Series::new(line.name, clipped(&line.points))).collect();
     let lowest = lines.iter().flat_map(|line| &line.points).map(|p| p.1).fold(0.9, f64::min);
     let floor = ((lowest * 10.0).floor() / 10.0).clamp(0.0, 0.9);
     let axes = Axes { title, x: "false accept rate", y: "true accept rate", y_scale: Scale::Linear };
-    draw(&axes, &lines, (LOWEST_FAR..1.0).log_scale(), floor..1.0 + 0.02 * (1.0 - floor), Corner::Bottom)
+    draw(
+        &axes,
+        &lines,
+        Axis::logarithmic(LOWEST_FAR, 1.0),
+        Axis::linear(floor, 1.0 + 0.02 * (1.0 - floor)),
+        Corner::Bottom,
+    )
 }
 
 /// The part of a ROC right of 1e-3: the best rate reached at or below it opens the line.
@@ -110,8 +116,8 @@ fn clipped(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     opening.into_iter().chain(points.iter().copied().filter(|p| p.0 > LOWEST_FAR && p.0 <= 1.0)).collect()
 }
 
-fn drawable(series: &[Series], fits: impl Fn(f64, f64) -> bool) -> Vec<Series> {
-    let keep = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite() && fits(p.0, p.1);
+fn drawable(series: &[Series], fits: impl Fn(f64) -> bool) -> Vec<Series> {
+    let keep = |p: &&(f64, f64)| p.0.abs() < 1e30 && p.1.abs() < 1e30 && fits(p.1);
     series
         .iter()
         .map(|line| Series::new(plain(&line.name), line.points.iter().filter(keep).copied().collect()))
@@ -130,27 +136,12 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A range that is not empty, so that a single point or a constant has an axis.
-fn widened((low, high): (f64, f64)) -> (f64, f64) {
-    if high - low > 1e-12 * low.abs().max(high.abs()).max(1e-300) {
-        return (low, high);
-    }
-    let half = if low == 0.0 { 0.5 } else { 0.1 * low.abs() };
-    (low - half, high + half)
-}
-
 enum Corner {
     Top,
     Bottom,
 }
 
-fn draw<X, Y>(axes: &Axes, lines: &[Series], x: X, y: Y, legend: Corner) -> Result<Chart>
-where
-    X: AsRangedCoord<Value = f64>,
-    Y: AsRangedCoord<Value = f64>,
-    X::CoordDescType: ValueFormatter<f64>,
-    Y::CoordDescType: ValueFormatter<f64>,
-{
+fn draw(axes: &Axes, lines: &[Series], x: Axis, y: Axis, legend: Corner) -> Result<Chart> {
     let mut svg = String::new();
     paint(&mut svg, axes, lines, x, y, legend)
         .map_err(|reason| Error::Output(format!("the chart \"{}\" cannot be drawn: {reason}", plain(axes.title))))?;
@@ -160,41 +151,32 @@ where
 
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
-fn paint<X, Y>(
+fn paint(
     svg: &mut String,
     axes: &Axes,
     lines: &[Series],
-    x: X,
-    y: Y,
+    x: Axis,
+    y: Axis,
     legend: Corner,
-) -> std::result::Result<(), Refusal>
-where
-    X: AsRangedCoord<Value = f64>,
-    Y: AsRangedCoord<Value = f64>,
-    X::CoordDescType: ValueFormatter<f64>,
-    Y::CoordDescType: ValueFormatter<f64>,
-{
+) -> std::result::Result<(), Refusal> {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
     let mut chart = ChartBuilder::on(&root)
-        .caption(plain(axes.title), text(18))
+        .caption(plain(axes.title), text(19))
         .margin(12)
-        .x_label_area_size(44)
+        .margin_right(30)
+        .x_label_area_size(50)
         .y_label_area_size(64)
         .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
         .x_desc(plain(axes.x))
         .y_desc(plain(axes.y))
-        .axis_desc_style(text(14))
-        .label_style(text(13))
+        .axis_desc_style(text(16))
+        .label_style(text(15))
         .axis_style(INK.mix(0.6))
         .bold_line_style(INK.mix(0.16))
         .light_line_style(INK.mix(0.05))
-        .x_labels(8)
-        .y_labels(7)
-        .x_label_formatter(&|value| number(*value))
-        .y_label_formatter(&|value| number(*value))
         .draw()?;
     for (line, colour) in lines.iter().zip(PALETTE.iter().cycle()) {
         let style = colour.stroke_width(2);
@@ -210,7 +192,7 @@ where
             Corner::Top => SeriesLabelPosition::UpperRight,
             Corner::Bottom => SeriesLabelPosition::LowerRight,
         };
-        chart.configure_series_labels().position(place).margin(10).legend_area_size(26).label_font(text(13)).draw()?;
+        chart.configure_series_labels().position(place).margin(10).legend_area_size(26).label_font(text(15)).draw()?;
     }
     root.present()?;
     Ok(())
@@ -219,31 +201,4 @@ where
 /// A line of one point would be invisible.
 fn point(line: &Series) -> u32 {
     if line.points.len() == 1 { 4 } else { 0 }
-}
-
-/// A tick as people write it: 0.001, 0.25, 1500, 20k.
-fn number(value: f64) -> String {
-    let size = value.abs();
-    if size >= 1e7 || (size > 0.0 && size < 1e-4) {
-        return format!("{value:.0e}");
-    }
-    if size >= 10_000.0 {
-        return format!("{}k", trimmed(value / 1000.0, 1));
-    }
-    trimmed(
-        value,
-        if size >= 100.0 {
-            0
-        } else if size >= 1.0 {
-            2
-        } else {
-            4
-        },
-    )
-}
-
-fn trimmed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if short == "-0" { "0".into() } else { short.into() }
 }

@@ -3,6 +3,7 @@
 //! Pure functions from data to text and bytes: nothing here reads or writes a file, and nothing here knows what a model is.
 //! [`html`] builds the page, [`charts`] its curves (also used alone, as SVG, in the run folder), [`grid`] its pictures.
 
+mod axis;
 pub mod charts;
 mod font;
 pub mod grid;

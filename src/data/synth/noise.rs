@@ -49,16 +49,16 @@ pub fn bump(x: f64, y: f64) -> f64 {
 }
 
 /// Uniform in [0, 1), a pure function of a lattice point and a salt.
-pub fn hash(x: i64, y: i64, salt: u32) -> f64 {
+pub fn hash(x: i32, y: i32, salt: u32) -> f64 {
     finish(row(y, salt) ^ column(x))
 }
 
 // A lattice cell needs its four corners: two columns, two rows, mixed once each, then combined.
-fn column(x: i64) -> u32 {
+fn column(x: i32) -> u32 {
     (x as u32).wrapping_mul(0x9e37_79b1)
 }
 
-fn row(y: i64, salt: u32) -> u32 {
+fn row(y: i32, salt: u32) -> u32 {
     (y as u32).wrapping_mul(0x85eb_ca77).rotate_left(13) ^ salt.wrapping_mul(0xc2b2_ae3d)
 }
 
@@ -66,18 +66,19 @@ fn finish(mut h: u32) -> f64 {
     h = (h ^ (h >> 15)).wrapping_mul(0x2c1b_3c6d);
     h = (h ^ (h >> 12)).wrapping_mul(0x297a_2d39);
     // 31 bits, because signed conversion is one instruction.
-    f64::from(((h ^ (h >> 15)) >> 1) as i32) / 2_147_483_648.0
+    f64::from(((h ^ (h >> 15)) >> 1) as i32) * (1.0 / 2_147_483_648.0)
 }
 
 /// The whole number below x and the rest, for |x| < 2^31.
 #[inline]
-fn floor(x: f64) -> (i64, f64) {
+fn floor(x: f64) -> (i32, f64) {
     // `f64::floor` is a library call on baseline x86-64. Adding 1.5 * 2^52 rounds to the nearest whole number, which then
     // stands in the low bits.
     const MAGIC: f64 = 6_755_399_441_055_744.0;
     let shifted = x + MAGIC;
-    let (whole, near) = (i64::from(shifted.to_bits() as i32), shifted - MAGIC);
-    if near > x { (whole - 1, x - (near - 1.0)) } else { (whole, x - near) }
+    let (whole, rest) = (shifted.to_bits() as i32, x - (shifted - MAGIC));
+    let below = i32::from(rest < 0.0);
+    (whole.wrapping_sub(below), rest + f64::from(below))
 }
 
 /// A sine of period 1 to the eye, without a library call: two parabolas.
@@ -91,7 +92,8 @@ pub fn ripple(x: f64) -> f64 {
 pub fn noise(x: f64, y: f64, salt: u32) -> f64 {
     let ((ix, fx), (iy, fy)) = (floor(x), floor(y));
     let (sx, sy) = (fx * fx * (3.0 - 2.0 * fx), fy * fy * (3.0 - 2.0 * fy));
-    let (left, right, top, bottom) = (column(ix), column(ix + 1), row(iy, salt), row(iy + 1, salt));
+    let (left, right, top, bottom) =
+        (column(ix), column(ix.wrapping_add(1)), row(iy, salt), row(iy.wrapping_add(1), salt));
     let above = mix(finish(top ^ left), finish(top ^ right), sx);
     let below = mix(finish(bottom ^ left), finish(bottom ^ right), sx);
     2.0 * mix(above, below, sy) - 1.0

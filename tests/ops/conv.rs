@@ -1,0 +1,255 @@
+//! Convolution, its transpose, both gradients, and every epilogue.
+
+use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
+use crate::number::Number;
+use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, TransposedConv};
+use hallucinet::ops::{Desc, Op, Type};
+use hallucinet::random::Random;
+use hallucinet::shape::Shape;
+
+/// Every tap of a convolution: the position in y, the position in the filter, and the position in x where that is inside.
+fn taps(
+    (x, w, y): (Shape, Shape, Shape),
+    stride: usize,
+    pad: usize,
+    mut tap: impl FnMut((usize, usize, usize, usize), (usize, usize, usize), (usize, usize)),
+) {
+    for at in positions(y) {
+        for (_, c, p, q) in positions(Shape { n: 1, ..w }) {
+            let (row, column) = (at.2 * stride + p, at.3 * stride + q);
+            if row >= pad && column >= pad && row - pad < x.h && column - pad < x.w {
+                tap(at, (c, p, q), (row - pad, column - pad));
+            }
+        }
+    }
+}
+
+fn add_to<N: Number>(sum: &mut N, term: N) {
+    *sum = *sum + term;
+}
+
+/// Bias, kept value, PReLU and residual over a finished product, as far as they are there.
+fn finish<N: Number>(
+    mut y: Plain<N>,
+    bias: Option<&Plain<N>>,
+    slope: Option<&Plain<N>>,
+    residual: Option<&Plain<N>>,
+    keep: bool,
+) -> Vec<Plain<N>> {
+    let all: Vec<_> = positions(y.shape).collect();
+    if let Some(bias) = bias {
+        all.iter().for_each(|(n, o, i, j)| add_to(y.at_mut(*n, *o, *i, *j), bias.numbers[*o]));
+    }
+    let before = y.clone();
+    if let Some(slope) = slope {
+        for (n, o, i, j) in &all {
+            let value = y.at_mut(*n, *o, *i, *j);
+            *value = if *value > N::of(0.0) { *value } else { slope.numbers[*o] * *value };
+        }
+    }
+    if let Some(residual) = residual {
+        y.numbers.iter_mut().zip(&residual.numbers).for_each(|(y, residual)| add_to(y, *residual));
+    }
+    if keep { vec![y, before] } else { vec![y] }
+}
+
+impl Oracle for Conv {
+    fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+        let (x, w) = (&inputs[0], &inputs[1]);
+        let extent = |input: usize, kernel: usize| (input + 2 * self.pad - kernel) / self.stride + 1;
+        let shape = Shape::new(x.shape.n, w.shape.n, extent(x.shape.h, w.shape.h), extent(x.shape.w, w.shape.w));
+        let mut y = Plain::zeros(shape);
+        taps((x.shape, w.shape, shape), self.stride, self.pad, |(n, o, i, j), (c, p, q), (row, column)| {
+            add_to(y.at_mut(n, o, i, j), x.at(n, c, row, column) * w.at(o, c, p, q));
+        });
+        let mut rest = inputs[2..].iter();
+        let (bias, slope) = (self.bias.then(|| rest.next().unwrap()), self.prelu.then(|| rest.next().unwrap()));
+        finish(y, bias, slope, rest.next(), self.keep)
+    }
+}
+
+impl Oracle for ConvData {
+    fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+        let (dy, w, x) = (&inputs[0], &inputs[1], inputs[2].shape);
+        let mut dx = Plain::zeros(x);
+        taps((x, w.shape, dy.shape), self.stride, self.pad, |(n, o, i, j), (c, p, q), (row, column)| {
+            add_to(dx.at_mut(n, c, row, column), dy.at(n, o, i, j) * w.at(o, c, p, q));
+        });
+        finish(dx, None, None, inputs.get(3), false)
+    }
+}
+
+impl Oracle for ConvFilter {
+    fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+        let (x, dy, w) = (&inputs[0], &inputs[1], inputs[2].shape);
+        let (mut dw, mut db) = (Plain::zeros(w), Plain::zeros(Shape::vector(w.n)));
+        taps((x.shape, w, dy.shape), self.stride, self.pad, |(n, o, i, j), (c, p, q), (row, column)| {
+            add_to(dw.at_mut(o, c, p, q), dy.at(n, o, i, j) * x.at(n, c, row, column));
+        });
+        positions(dy.shape).for_each(|(n, o, i, j)| add_to(&mut db.numbers[o], dy.at(n, o, i, j)));
+        if self.bias { vec![dw, db] } else { vec![dw] }
+    }
+}
+
+impl Oracle for TransposedConv {
+    fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+        let (x, w) = (&inputs[0], &inputs[1]);
+        let extent = |input: usize, kernel: usize| (input - 1) * self.stride + kernel - 2 * self.pad;
+        let shape = Shape::new(x.shape.n, w.shape.c, extent(x.shape.h, w.shape.h), extent(x.shape.w, w.shape.w));
+        let mut y = Plain::zeros(shape);
+        taps((shape, w.shape, x.shape), self.stride, self.pad, |(n, o, i, j), (c, p, q), (row, column)| {
+            add_to(y.at_mut(n, c, row, column), x.at(n, o, i, j) * w.at(o, c, p, q));
+        });
+        finish(y, None, inputs.get(2), None, self.keep)
+    }
+}
+
+/// Shape of x, outputs, filter extents, stride, pad.
+type Geometry = (Shape, usize, (usize, usize), usize, usize);
+
+/// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
+/// the pieces of 640, pixels pass the chunks of 256.
+const GEOMETRIES: [Geometry; 17] = [
+    (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
+    (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
+    (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
+    (Shape::new(3, 3, 13, 11), 7, (3, 3), 1, 0),
+    (Shape::new(2, 5, 7, 9), 17, (3, 3), 1, 1),
+    (Shape::new(1, 3, 23, 19), 5, (3, 3), 1, 1),
+    (Shape::new(1, 5, 5, 5), 67, (3, 3), 1, 1),
+    (Shape::new(1, 73, 5, 4), 13, (3, 3), 1, 1),
+    (Shape::new(2, 3, 9, 8), 4, (2, 2), 1, 0),
+    (Shape::new(2, 3, 9, 8), 5, (2, 2), 2, 0),
+    (Shape::new(1, 4, 10, 7), 3, (4, 4), 2, 1),
+    (Shape::new(1, 3, 11, 13), 2, (5, 5), 1, 2),
+    (Shape::new(1, 2, 9, 10), 3, (9, 9), 1, 4),
+    (Shape::new(1, 3, 8, 11), 4, (3, 5), 1, 1),
+    (Shape::new(2, 3, 11, 7), 3, (3, 5), 2, 2),
+    (Shape::new(1, 3, 13, 10), 5, (3, 3), 3, 1),
+    // A stride larger than the filter: some pixels of x are never read and have gradient 0. And padding alone at the border.
+    (Shape::new(1, 3, 7, 7), 2, (1, 2), 3, 3),
+];
+
+fn normal(name: &str, shapes: &[Shape]) -> Vec<Tensor> {
+    let mut random = Random::named(1, name);
+    shapes.iter().map(|shape| Tensor::normal(&mut random, *shape)).collect()
+}
+
+fn output(op: &dyn Op, shapes: &[Shape]) -> Shape {
+    op.infer(&shapes.iter().map(|shape| Desc::f32(*shape)).collect::<Vec<_>>()).unwrap()[0].shape
+}
+
+#[test]
+fn forward_equals_the_plain_loop() {
+    for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES {
+        let w = Shape::new(outputs, x.c, kh, kw);
+        let case = Case::new(Conv::new(stride, pad, true), normal("conv", &[x, w, Shape::vector(outputs)]));
+        case.check();
+        case.check_gradient(&[0, 1, 2]);
+        (0..3).for_each(|input| case.check_nan_at_least(input));
+    }
+}
+
+#[test]
+fn gradients_come_where_they_are_wanted() {
+    let (x, w) = (Shape::new(2, 3, 7, 5), Shape::new(4, 3, 3, 3));
+    let plain = Case::new(Conv::new(1, 1, false), normal("plain", &[x, w]));
+    let bias = Case::new(Conv::new(1, 1, true), normal("bias", &[x, w, Shape::vector(4)]));
+    for wanted in [vec![0], vec![1], vec![0, 1]] {
+        plain.check_gradient(&wanted);
+    }
+    bias.check_gradient(&[0]);
+    bias.check_gradient(&[1, 2]);
+}
+
+#[test]
+fn every_epilogue_equals_the_plain_loop() {
+    let geometries = [GEOMETRIES[4], GEOMETRIES[1], (Shape::new(1, 4, 9, 7), 21, (3, 3), 2, 1)];
+    for (geometry, bits) in (0..3 * 16).map(|index| (geometries[index / 16], index % 16)) {
+        let (x, outputs, (kh, kw), stride, pad) = geometry;
+        let on = |bit: usize| bits >> bit & 1 == 1;
+        let op = Conv { stride, pad, bias: on(0), prelu: on(1), add: on(2), keep: on(3) };
+        let mut shapes = vec![x, Shape::new(outputs, x.c, kh, kw)];
+        let y = output(&Conv::new(stride, pad, false), &shapes);
+        shapes.extend((0..usize::from(op.bias) + usize::from(op.prelu)).map(|_| Shape::vector(outputs)));
+        shapes.extend(op.add.then_some(y));
+        let case = Case::new(op, normal("epilogue", &shapes));
+        case.check();
+        (0..shapes.len()).for_each(|input| case.check_nan_at_least(input));
+    }
+}
+
+#[test]
+fn data_gradient_equals_the_plain_loop() {
+    for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES {
+        let w = Shape::new(outputs, x.c, kh, kw);
+        let dy = output(&Conv::new(stride, pad, false), &[x, w]);
+        Case::new(ConvData::new(stride, pad), normal("data", &[dy, w, x])).check();
+        let case = Case::new(ConvData { stride, pad, add: true }, normal("data", &[dy, w, x, x]));
+        case.check();
+        case.check_nan_at_least(0);
+        case.check_nan_at_least(3);
+    }
+}
+
+#[test]
+fn filter_gradient_equals_the_plain_loop() {
+    let more = (Shape::new(3, 7, 31, 29), 3, (3, 3), 1, 1);
+    for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES.into_iter().chain([more]) {
+        let w = Shape::new(outputs, x.c, kh, kw);
+        let dy = output(&Conv::new(stride, pad, false), &[x, w]);
+        for bias in [false, true] {
+            let case = Case::new(ConvFilter { stride, pad, bias }, normal("filter", &[x, dy, w]));
+            case.check();
+            case.check_nan_at_least(1);
+        }
+    }
+}
+
+#[test]
+fn transposed_equals_the_plain_loop() {
+    // x, outputs, kernel, stride, pad
+    let geometries: [Geometry; 7] = [
+        (Shape::new(1, 1, 1, 1), 1, (4, 4), 2, 1),
+        (Shape::new(2, 3, 7, 5), 5, (4, 4), 2, 1),
+        (Shape::new(1, 17, 6, 7), 19, (4, 4), 2, 1),
+        (Shape::new(1, 5, 4, 5), 3, (3, 3), 1, 1),
+        (Shape::new(1, 3, 5, 4), 2, (3, 5), 3, 1),
+        (Shape::new(2, 2, 3, 3), 4, (1, 1), 2, 0),
+        (Shape::new(1, 67, 3, 5), 6, (2, 2), 2, 0),
+    ];
+    for (x, outputs, (kh, kw), stride, pad) in geometries {
+        let w = Shape::new(x.c, outputs, kh, kw);
+        let plain = Case::new(TransposedConv::new(stride, pad), normal("up", &[x, w]));
+        plain.check();
+        plain.check_gradient(&[0, 1]);
+        plain.check_gradient(&[1]);
+        for keep in [false, true] {
+            let op = TransposedConv { stride, pad, prelu: true, keep };
+            let case = Case::new(op, normal("up", &[x, w, Shape::vector(outputs)]));
+            case.check();
+            (0..3).for_each(|input| case.check_nan_at_least(input));
+        }
+    }
+}
+
+#[test]
+fn refuses_what_does_not_fit() {
+    let f32 = |n, c, h, w| Desc::f32(Shape::new(n, c, h, w));
+    let (x, w, bias) = (f32(2, 3, 8, 7), f32(5, 3, 3, 3), Desc::f32(Shape::vector(5)));
+    let plain = Conv::new(1, 1, false);
+    refuses(&plain, &[x, f32(5, 4, 3, 3)]);
+    refuses(&plain, &[x, f32(5, 3, 11, 3)]);
+    refuses(&plain, &[x, Desc { dtype: Type::U8, ..w }]);
+    refuses(&plain, &[x, w, bias]);
+    refuses(&Conv::new(0, 1, false), &[x, w]);
+    refuses(&Conv::new(1, 1, true), &[x, w, Desc::f32(Shape::vector(3))]);
+    refuses(&Conv { add: true, ..plain }, &[x, w, x]);
+    refuses(&ConvData::new(1, 1), &[f32(2, 5, 8, 6), w, x]);
+    refuses(&ConvData::new(1, 1), &[f32(2, 5, 8, 7), f32(5, 4, 3, 3), x]);
+    refuses(&ConvFilter { stride: 1, pad: 0, bias: false }, &[x, f32(2, 5, 8, 7), w]);
+    refuses(&ConvFilter { stride: 1, pad: 1, bias: false }, &[x, f32(2, 5, 8, 7), f32(5, 2, 3, 3)]);
+    refuses(&TransposedConv::new(2, 1), &[x, f32(5, 3, 4, 4)]);
+    refuses(&TransposedConv::new(2, 9), &[f32(1, 3, 1, 1), f32(3, 3, 4, 4)]);
+    refuses(&TransposedConv::new(0, 1), &[x, f32(3, 5, 4, 4)]);
+}
