@@ -55,6 +55,11 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
             answer::train(&tasks::train::train(&context, &request)?)
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
+        Command::Demo(demo) => {
+            let seed = common.seed.unwrap_or(1);
+            let request = tasks::demo::Request { out: demo.out, seed, sizes: Default::default() };
+            answer::demo(&tasks::demo::demo(&context, &request)?)?
+        }
         Command::Eval(eval) => answer::eval(&tasks::eval::eval(&context, &scoring(eval))?),
         _ => return Err(Error::Usage("not there yet".into())),
     };
