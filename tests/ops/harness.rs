@@ -123,7 +123,8 @@ pub trait Oracle {
 
 /// The device of one instruction set and number of threads; pools are started once.
 pub fn cpu(level: Level, threads: usize) -> &'static Cpu {
-    static DEVICES: OnceLock<Mutex<Vec<(Level, usize, &'static Cpu)>>> = OnceLock::new();
+    type Known = Mutex<Vec<(Level, usize, &'static Cpu)>>;
+    static DEVICES: OnceLock<Known> = OnceLock::new();
     let mut devices = DEVICES.get_or_init(Mutex::default).lock().unwrap();
     if let Some((_, _, cpu)) = devices.iter().find(|(l, t, _)| (*l, *t) == (level, threads)) {
         return cpu;

@@ -164,8 +164,11 @@ fn range(length: usize, offset: usize, bytes: usize) -> Result<()> {
     }
 }
 
+/// What a launch reads and what it writes.
+type Slices<'a> = (Vec<&'a [u8]>, Vec<&'a mut [u8]>);
+
 /// The slices of one launch, after checking that every region is inside its buffer and that nothing written is shared.
-fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<(Vec<&'a [u8]>, Vec<&'a mut [u8]>)> {
+fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<Slices<'a>> {
     for (index, written) in launch.writes.iter().enumerate() {
         let others = launch.writes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, region)| region);
         if let Some(other) = launch.reads.iter().chain(others).find(|other| written.overlaps(other)) {
