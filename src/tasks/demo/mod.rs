@@ -87,6 +87,16 @@ impl Listener for Inside<'_> {
 /// `Output` where the folder is not empty, `Interrupted` when the user stopped (no report is written then), and whatever
 /// training and scoring may say.
 pub fn demo(context: &Context, request: &Request) -> Result<Findings> {
+    tour(context, request).map_err(|error| match error {
+        Error::Interrupted(what) => {
+            let out = request.out.display();
+            Error::Interrupted(format!("{what} (the demo wrote no report; remove {out} to run it again)"))
+        }
+        other => other,
+    })
+}
+
+fn tour(context: &Context, request: &Request) -> Result<Findings> {
     let started = Instant::now();
     let Request { out, seed, sizes } = request;
     let pairs = people::pairs(sizes, *seed)?;
@@ -100,13 +110,13 @@ pub fn demo(context: &Context, request: &Request) -> Result<Findings> {
     prepare(&inside, request, &pairs)?;
     context.listener.say(&format!(
         "data     {} pictures of {} people to train on, {} of {} others to test on",
-        sizes.identities * sizes.images,
+        u64::from(sizes.identities) * u64::from(sizes.images),
         sizes.identities,
-        sizes.strangers * sizes.strangers_images,
+        u64::from(sizes.strangers) * u64::from(sizes.strangers_images),
         sizes.strangers
     ));
     for mode in MODES {
-        let steps = format!("{} steps of {} pictures", config.steps(), config.train.recipe.batch);
+        let steps = format!("{} steps of {} pictures", config.train.recipe.steps, config.train.recipe.batch);
         context.listener.say(&format!("train    {mode}, {steps}"));
         let overrides = Overrides { mode: Some(mode), ..overrides.clone() };
         let config = Config::preset(PRESET, &overrides)?;
@@ -170,7 +180,7 @@ fn prepare(context: &Context, request: &Request, pairs: &str) -> Result<()> {
     Source::open(&train)?.pack(&Alignment::None, &out.join(PACK), &mut |_, _| ())?;
     atomic::write(&out.join(PAIRS), pairs.as_bytes())?;
     match context.stopped() {
-        true => Err(Error::Interrupted("stopped after drawing faces; nothing was trained".into())),
+        true => Err(Error::Interrupted("stopped after drawing faces".into())),
         false => Ok(()),
     }
 }

@@ -23,7 +23,7 @@ pub fn draw(context: &Context, folder: &Path, seed: u64, (first, count): (u32, u
         std::fs::create_dir_all(&own).map_err(Error::io("cannot create the folder", &own))?;
         for picture in 0..images {
             if context.stopped() {
-                return Err(Error::Interrupted("stopped while drawing faces; nothing was trained".into()));
+                return Err(Error::Interrupted("stopped while drawing faces".into()));
             }
             let face = Picture::new(HR.1, HR.0, synth::face(seed, identity, picture))?;
             let file = own.join(format!("{}_{:04}.png", name(identity), picture + 1));
