@@ -59,7 +59,7 @@ impl Source {
     }
 
     fn of_pack(path: &Path) -> Result<Option<Source>> {
-        if std::fs::metadata(path).map_err(Error::io("cannot read", path))?.is_dir() {
+        if std::fs::metadata(path).map_err(image::cannot_read(path))?.is_dir() {
             return Ok(None);
         }
         let pack = Pack::open(path)?;

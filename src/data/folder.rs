@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::image::{EXTENSIONS, has_picture_name};
+use super::image::{EXTENSIONS, cannot_read, has_picture_name};
 use crate::error::{Error, Result};
 
 /// Names of pictures and whose they are. Labels count identities in sorted order.
@@ -123,7 +123,7 @@ pub struct Found {
 pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for input in inputs {
-        if std::fs::metadata(input).map_err(Error::io("cannot read", input))?.is_dir() {
+        if std::fs::metadata(input).map_err(cannot_read(input))?.is_dir() {
             found.extend(plain(input)?.names.into_iter().map(|name| Found { path: input.join(&name), name }));
         } else {
             let name = input.file_name().unwrap_or(input.as_os_str());
@@ -150,7 +150,7 @@ struct Entry {
 
 /// What is in a folder, hidden entries aside, in no order.
 fn entries(folder: &Path) -> Result<Vec<Entry>> {
-    let cannot = || Error::io("cannot read", folder);
+    let cannot = || cannot_read(folder);
     let mut list = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(cannot())? {
         let entry = entry.map_err(cannot())?;
@@ -177,7 +177,7 @@ fn utf8<'a>(path: &Path, name: Option<&'a str>) -> Result<&'a str> {
 }
 
 fn canonical(folder: &Path) -> Result<PathBuf> {
-    folder.canonicalize().map_err(Error::io("cannot read", folder))
+    folder.canonicalize().map_err(cannot_read(folder))
 }
 
 fn walk(folder: &Entry, prefix: &str, ancestors: &mut Vec<PathBuf>, names: &mut Vec<String>) -> Result<()> {

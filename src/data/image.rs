@@ -4,7 +4,7 @@
 //! dropped (not blended), colour profiles and the EXIF orientation are not applied: what the file stores is what comes out.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
 
 use zune_jpeg::JpegDecoder;
@@ -70,9 +70,21 @@ pub fn read(path: &Path) -> Result<Picture> {
     decode(&bytes).map_err(|reason| Error::Input(format!("{}: {reason}", path.display())))
 }
 
+/// What to say of an input that the system does not give: a path that is not there is the caller's mistake ([`Error::Input`]),
+/// everything else the system's.
+pub(super) fn cannot_read(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            Error::Input(format!("{}: there is no such file or folder; check the path", path.display()))
+        }
+        _ => Error::io("cannot read", &path)(error),
+    }
+}
+
 /// Reads a regular file of at most `limit` bytes; pipes and devices, which may never end, are refused.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let cannot = || Error::io("cannot read", path);
+    let cannot = || cannot_read(path);
     let metadata = std::fs::metadata(path).map_err(cannot())?;
     if !metadata.is_file() {
         return Err(Error::Input(format!("{} is not a file", path.display())));
