@@ -116,7 +116,8 @@ fn a_low_resolution_picture_is_no_high_resolution_one() {
     run(temp.path(), &["data", "degrade", word(&face()), "--out", "low"]).ok();
     let words = ["embed", "--model", word(&shared().joint), "low", "--input", "hr", "--out", "a.npy"];
     run(temp.path(), &words).refused(3, "24x28");
-    let words = ["verify", "--model", word(&shared().joint), "low/0000.png", word(&face()), "--input", "hr"];
+    let high = face();
+    let words = ["verify", "--model", word(&shared().joint), "low/0000.png", word(&high), "--input", "hr"];
     run(temp.path(), &words).refused(3, "24x28");
     assert!(!temp.path().join("a.npy").exists());
 }
