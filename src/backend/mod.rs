@@ -4,6 +4,7 @@
 //! does not grow with the ops.
 
 pub mod cpu;
+pub mod libcuda;
 pub mod map;
 
 use crate::error::{Error, Result};
@@ -148,7 +149,13 @@ pub enum Choice {
 pub fn open(choice: Choice, threads: Option<usize>) -> Result<(Arc<dyn Device>, String)> {
     match choice {
         Choice::Cuda(ordinal) => {
-            Err(Error::Device(format!("--device cuda:{ordinal}: this build has no CUDA kernels yet; use --device cpu")))
+            let driver = match libcuda::find() {
+                Some(path) => format!("the CUDA driver is there ({})", path.display()),
+                None => format!("there is no CUDA driver ({})", libcuda::NAME),
+            };
+            Err(Error::Device(format!(
+                "--device cuda:{ordinal}: this build has no CUDA kernels yet, {driver}: use --device cpu"
+            )))
         }
         Choice::Cpu | Choice::Auto => {
             let device = cpu::Cpu::new(threads)?;

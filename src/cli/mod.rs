@@ -5,6 +5,7 @@ mod answer;
 pub mod args;
 pub mod console;
 pub mod interrupt;
+mod request;
 
 use crate::backend::Choice;
 use crate::error::{Error, Result};
@@ -61,7 +62,27 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
             answer::demo(&tasks::demo::demo(&context, &request)?)?
         }
         Command::Eval(eval) => answer::eval(&tasks::eval::eval(&context, &scoring(eval))?),
-        _ => return Err(Error::Usage("not there yet".into())),
+        Command::Synth(given) => {
+            let request = request::synth(given, common.seed);
+            tasks::synth::write(&context, &request)?;
+            answer::synth(&request)
+        }
+        Command::Pack(given) => {
+            let request = request::pack(given);
+            answer::pack(&tasks::pack::pack(&context, &request)?, &request.out)
+        }
+        Command::Info(given) => answer::info(&tasks::inspect::info(&context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::inspect::check(&context, &given.input)?),
+        Command::Degrade(given) => {
+            let request = request::degrade(given);
+            answer::degrade(tasks::degrade::degrade(&context, &request)?, &request)
+        }
+        Command::Hallucinate(given) => {
+            answer::hallucinate(&tasks::hallucinate::hallucinate(&context, &request::hallucinate(given))?)
+        }
+        Command::Embed(given) => answer::embed(&tasks::embed::embed(&context, &request::embed(given))?),
+        Command::Verify(given) => answer::verify(&tasks::verify::verify(&context, &request::verify(given))?),
+        Command::Doctor => answer::doctor(&tasks::doctor::doctor(&context)?),
     };
     listener.clear();
     if common.json {
