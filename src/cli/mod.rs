@@ -8,6 +8,7 @@ pub mod interrupt;
 
 use crate::backend::Choice;
 use crate::error::{Error, Result};
+use crate::model::Source;
 use crate::model::config::Config;
 use crate::tasks::{self, Context, Listener};
 use args::{Command, Common, ConfigSource, Device, Request};
@@ -54,6 +55,12 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
             answer::train(&tasks::train::train(&context, &request)?)
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
+        Command::Demo(demo) => {
+            let seed = common.seed.unwrap_or(1);
+            let request = tasks::demo::Request { out: demo.out, seed, sizes: Default::default() };
+            answer::demo(&tasks::demo::demo(&context, &request)?)?
+        }
+        Command::Eval(eval) => answer::eval(&tasks::eval::eval(&context, &scoring(eval))?),
         _ => return Err(Error::Usage("not there yet".into())),
     };
     listener.clear();
@@ -63,6 +70,28 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         console.print(&answer.text)?
     }
     Ok(answer.code)
+}
+
+fn scoring(eval: args::Eval) -> tasks::eval::Request {
+    tasks::eval::Request {
+        model: eval.model,
+        data: eval.data,
+        pairs: eval.pairs,
+        fold: eval.fold,
+        input: eval.input.map(source),
+        out: eval.out,
+        mirror: !eval.no_mirror,
+        allow_missing: eval.allow_missing,
+        crop: eval.cut.crop,
+        landmarks: eval.cut.landmarks,
+    }
+}
+
+fn source(input: args::Input) -> Source {
+    match input {
+        args::Input::Hr => Source::Hr,
+        args::Input::Lr => Source::Lr,
+    }
 }
 
 fn choice(device: Device) -> Choice {

@@ -1,6 +1,8 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod demo;
+pub mod eval;
 pub mod network;
 pub mod train;
 

@@ -1,7 +1,11 @@
 //! What a command answers: text for a person and the JSON of the contract, made from what its task found. One file per task.
 
+mod demo;
+mod eval;
 mod train;
 
+pub use demo::demo;
+pub use eval::eval;
 pub use train::train;
 
 use serde_json::Value;
