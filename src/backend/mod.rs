@@ -5,6 +5,7 @@
 
 pub mod cpu;
 pub mod cuda;
+pub mod libcuda;
 pub mod map;
 
 use crate::error::Result;

@@ -5,6 +5,7 @@ mod answer;
 pub mod args;
 pub mod console;
 pub mod interrupt;
+mod request;
 
 use crate::backend::Choice;
 use crate::error::{Error, Result};
@@ -56,17 +57,40 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
             config: read(&plan.network.config, &plan.network.overrides)?,
             batch: plan.network.batch,
             identities: plan.network.identities,
-            inference: plan.inference.map(|input| match input {
-                args::Input::Hr => Source::Hr,
-                args::Input::Lr => Source::Lr,
-            }),
+            inference: plan.inference.map(source),
         })?),
         Command::Bench(network) => {
             let config = read(&network.config, &network.overrides)?;
             let Network { batch, identities, .. } = network;
             answer::bench(&tasks::bench::bench(&context, &tasks::bench::Request { config, batch, identities })?)
         }
-        _ => return Err(Error::Usage("not there yet".into())),
+        Command::Demo(demo) => {
+            let seed = common.seed.unwrap_or(1);
+            let request = tasks::demo::Request { out: demo.out, seed, sizes: Default::default() };
+            answer::demo(&tasks::demo::demo(&context, &request)?)?
+        }
+        Command::Eval(eval) => answer::eval(&tasks::eval::eval(&context, &scoring(eval))?),
+        Command::Synth(given) => {
+            let request = request::synth(given, common.seed);
+            tasks::synth::write(&context, &request)?;
+            answer::synth(&request)
+        }
+        Command::Pack(given) => {
+            let request = request::pack(given);
+            answer::pack(&tasks::pack::pack(&context, &request)?, &request.out)
+        }
+        Command::Info(given) => answer::info(&tasks::inspect::info(&context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::inspect::check(&context, &given.input)?),
+        Command::Degrade(given) => {
+            let request = request::degrade(given);
+            answer::degrade(tasks::degrade::degrade(&context, &request)?, &request)
+        }
+        Command::Hallucinate(given) => {
+            answer::hallucinate(&tasks::hallucinate::hallucinate(&context, &request::hallucinate(given))?)
+        }
+        Command::Embed(given) => answer::embed(&tasks::embed::embed(&context, &request::embed(given))?),
+        Command::Verify(given) => answer::verify(&tasks::verify::verify(&context, &request::verify(given))?),
+        Command::Doctor => answer::doctor(&tasks::doctor::doctor(&context)?),
     };
     listener.clear();
     if common.json {
@@ -81,6 +105,28 @@ fn read(source: &ConfigSource, overrides: &Overrides) -> Result<Config> {
     match source {
         ConfigSource::File(path) => Config::load(path, overrides),
         ConfigSource::Preset(name) => Config::preset(name, overrides),
+    }
+}
+
+fn scoring(eval: args::Eval) -> tasks::eval::Request {
+    tasks::eval::Request {
+        model: eval.model,
+        data: eval.data,
+        pairs: eval.pairs,
+        fold: eval.fold,
+        input: eval.input.map(source),
+        out: eval.out,
+        mirror: !eval.no_mirror,
+        allow_missing: eval.allow_missing,
+        crop: eval.cut.crop,
+        landmarks: eval.cut.landmarks,
+    }
+}
+
+fn source(input: args::Input) -> Source {
+    match input {
+        args::Input::Hr => Source::Hr,
+        args::Input::Lr => Source::Lr,
     }
 }
 

@@ -74,6 +74,7 @@ fn backward_equals_the_plain_loop() {
         let case = Case::new(PreluGradient, inputs);
         case.check();
         case.check_nan(0);
+        case.check_nan(1);
     }
 }
 
