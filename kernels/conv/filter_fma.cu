@@ -15,7 +15,7 @@ struct FilterTile {
     float left[SLICE][TILE], right[SLICE][TILE];
 };
 
-// src/ops/conv/filter.rs `FMA_SHARED`.
+// src/ops/conv/filter.rs `choose`.
 static_assert(sizeof(FilterTile) == 8192, "the shared memory that src/ops/conv asks for");
 
 // One slice: thread (t / 64, column = t % 64) takes every second pixel, and leaves `pixel` behind the slice.

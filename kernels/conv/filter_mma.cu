@@ -1,7 +1,9 @@
 // Gradient of a convolution to its filter and bias in bf16 on tensor cores (formula and cut in filter.cuh); sums and results in f32.
 //
-//   conv_filter_bf16            partial sums of one chunk of pixels; channels and outputs are multiples of 8
-//   conv_filter_bf16_any        the same for any channels and outputs, gathered number by number
+//   conv_filter_bf16            partial sums of one chunk of pixels; channels c and outputs o are multiples of 8
+//   conv_filter_bf16_any_x      the same for any c: x is gathered number by number
+//   conv_filter_bf16_any_dy     the same for any o: dy is gathered number by number
+//   conv_filter_bf16_any        the same for any c and o
 //
 // x and dy NHWC, dw OHWI. Both operands have the depth (pixels) outermost in memory, so both are read by ldmatrix.trans. A block makes
 // 64 outputs x 128 (p, q, c) with 8 warps of 32 x 32; 32 pixels at a time travel through three buffers of shared memory.
@@ -11,7 +13,7 @@
 constexpr int OUTPUTS = 64, COLUMNS = 128, THREADS = 256, STAGES = 3;
 constexpr int LEFT_BYTES = SLICE_DEPTH * OUTPUTS * 2, STAGE_BYTES = LEFT_BYTES + SLICE_DEPTH * COLUMNS * 2;
 
-// src/ops/conv/filter.rs `MMA_SHARED`.
+// src/ops/conv/filter.rs `choose`.
 static_assert(STAGES * STAGE_BYTES == 36864, "the shared memory that src/ops/conv asks for");
 
 // 8 outputs of one pixel of dy.
@@ -82,7 +84,7 @@ __device__ __forceinline__ void write_bias(unsigned char* shared, float part, co
     }
 }
 
-template <bool WIDE>
+template <bool WIDE_DY, bool WIDE_X>
 __device__ __forceinline__ void mma_filter(const __nv_bfloat16* x, const __nv_bfloat16* dy, float* workspace,
                                            const FilterParams& params) {
     DYNAMIC_SHARED(shared);
@@ -101,12 +103,12 @@ __device__ __forceinline__ void mma_filter(const __nv_bfloat16* x, const __nv_bf
     const auto load = [&](int slice) {
         if (slice < slices) {
             unsigned char* stage = shared + slice % STAGES * STAGE_BYTES;
-            load_left<WIDE>(stage + across_chunk<OUTPUTS>(left_row, left_chunk), dy, g, left_pixel, left_pixel < end,
+            load_left<WIDE_DY>(stage + across_chunk<OUTPUTS>(left_row, left_chunk), dy, g, left_pixel, left_pixel < end,
                             first_output + left_chunk * 8);
             left_pixel += SLICE_DEPTH;
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                load_right<WIDE>(stage + LEFT_BYTES + across_chunk<COLUMNS>(right_row + half * 16, right_chunk), x, g, right_pixel,
+                load_right<WIDE_X>(stage + LEFT_BYTES + across_chunk<COLUMNS>(right_row + half * 16, right_chunk), x, g, right_pixel,
                                  right_pixel.number < end, column);
                 advance(g, right_pixel, SLICE_DEPTH / 2);
             }
@@ -147,13 +149,27 @@ __device__ __forceinline__ void mma_filter(const __nv_bfloat16* x, const __nv_bf
 // 2*n*oh*ow*o*kh*kw*c FLOP; reads dy once and x kh*kw/stride^2 times through L2 for every 64 outputs; writes chunks x filter.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     conv_filter_bf16(const __nv_bfloat16* x, const __nv_bfloat16* dy, float* workspace, const FilterParams params) {
-    mma_filter<true>(x, dy, workspace, params);
+    mma_filter<true, true>(x, dy, workspace, params);
 }
 EXPORT_KERNEL(conv_filter_bf16)
 
-// As conv_filter_bf16 for any channels and outputs, number by number.
+// As conv_filter_bf16 for any c: the filter of a first layer.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    conv_filter_bf16_any_x(const __nv_bfloat16* x, const __nv_bfloat16* dy, float* workspace, const FilterParams params) {
+    mma_filter<true, false>(x, dy, workspace, params);
+}
+EXPORT_KERNEL(conv_filter_bf16_any_x)
+
+// As conv_filter_bf16 for any o: the filter of a last layer.
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
+    conv_filter_bf16_any_dy(const __nv_bfloat16* x, const __nv_bfloat16* dy, float* workspace, const FilterParams params) {
+    mma_filter<false, true>(x, dy, workspace, params);
+}
+EXPORT_KERNEL(conv_filter_bf16_any_dy)
+
+// As conv_filter_bf16 for any c and o.
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     conv_filter_bf16_any(const __nv_bfloat16* x, const __nv_bfloat16* dy, float* workspace, const FilterParams params) {
-    mma_filter<false>(x, dy, workspace, params);
+    mma_filter<false, false>(x, dy, workspace, params);
 }
 EXPORT_KERNEL(conv_filter_bf16_any)

@@ -19,7 +19,7 @@ struct FmaTile {
     Row rows[TILE];
 };
 
-// src/ops/conv/mod.rs `FMA_SHARED`.
+// src/ops/conv/entries.rs `FMA_SHARED`.
 static_assert(sizeof(FmaTile) == 9728, "the shared memory that src/ops/conv asks for");
 
 // One slice: thread (depth = t % 16, t / 16) takes every eighth row of both matrices.
@@ -104,7 +104,7 @@ __device__ __forceinline__ void fma_convolution(const Walk& walk, const float* p
 // block; 2*n*oh*ow*o*kh*kw*c FLOP.
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
     conv_forward(const float* x, const float* w, const float* bias, const float* slope, const float* residual, float* y,
-                 float* before, void* workspace, const ConvGeometry g) {
+                 float* before, void*, const ConvGeometry g) {
     fma_convolution(forward_walk(g), x, w, tail_of(g, g.o, bias, slope, residual, y, before));
 }
 EXPORT_KERNEL(conv_forward)

@@ -7,18 +7,14 @@
 // Activations NHWC, filters OHWI. A block makes 128 pixels x 64 result channels with 8 warps of 32 x 32. Slices of 32 depths travel
 // through three buffers of shared memory: while one is multiplied, two are under way. Padding is written as zeros by the copy
 // itself. The finished sums go through shared memory once more, so that every store is 16 bytes of one pixel.
-#include "../tile.cuh"
-#include "epilogue.cuh"
+#include "write_tile.cuh"
 
-constexpr int PIXELS = 128, RESULTS = 64, THREADS = 256, STAGES = 3;
-constexpr int LEFT_BYTES = PIXELS * SLICE_DEPTH * 2, STAGE_BYTES = LEFT_BYTES + RESULTS * SLICE_DEPTH * 2;
-// f32 sums on their way out; 8 more spread the rows over the banks.
-constexpr int SUM_PITCH = RESULTS + 8;
-constexpr int SUM_BYTES = PIXELS * SUM_PITCH * 4;
+constexpr int STAGES = 3;
+constexpr int LEFT_BYTES = TILE_PIXELS * SLICE_DEPTH * 2, STAGE_BYTES = LEFT_BYTES + TILE_RESULTS * SLICE_DEPTH * 2;
 constexpr int BUFFER_BYTES = STAGES * STAGE_BYTES > SUM_BYTES ? STAGES * STAGE_BYTES : SUM_BYTES;
 
-// src/ops/conv/mod.rs `MMA_SHARED`.
-static_assert(BUFFER_BYTES + PIXELS * 4 == 37376, "the shared memory that src/ops/conv asks for");
+// src/ops/conv/entries.rs `MMA_SHARED`.
+static_assert(BUFFER_BYTES + TILE_PIXELS * 4 == 37376, "the shared memory that src/ops/conv asks for");
 
 // 8 depths of one row into shared memory: one asynchronous copy where channels come in eights, else number by number.
 template <bool WIDE>
@@ -64,7 +60,7 @@ __device__ __forceinline__ void mma_convolution(const Walk& walk, const __nv_bfl
                                                 const Tail<__nv_bfloat16>& tail) {
     DYNAMIC_SHARED(shared);
     int* pixels = reinterpret_cast<int*>(shared + BUFFER_BYTES);
-    const int first_row = blockIdx.x * PIXELS, first_result = blockIdx.y * RESULTS;
+    const int first_row = blockIdx.x * TILE_PIXELS, first_result = blockIdx.y * TILE_RESULTS;
     // Phases of a gradient differ in size; the grid is the largest one's.
     if (first_row >= walk.rows()) return;
 
@@ -106,19 +102,7 @@ __device__ __forceinline__ void mma_convolution(const Walk& walk, const __nv_bfl
     cp_async_wait<0>();
     __syncthreads();
 
-    float* staged = reinterpret_cast<float*>(shared);
-    sums.each_pair([&](int row, int column, float first, float second) {
-        *reinterpret_cast<float2*>(staged + (warp_row + row) * SUM_PITCH + warp_column + column) = make_float2(first, second);
-    });
-    __syncthreads();
-    for (int task = threadIdx.x; task < PIXELS * RESULTS / 8; task += THREADS) {
-        const int row = task / (RESULTS / 8), column = task % (RESULTS / 8) * 8;
-        if (pixels[row] < 0 || first_result + column >= walk.results) continue;
-        float values[8];
-#pragma unroll
-        for (int e = 0; e < 8; ++e) values[e] = staged[row * SUM_PITCH + column + e];
-        tail.finish8(values, pixels[row], first_result + column);
-    }
+    write_tile(sums, warp_row, warp_column, shared, pixels, first_result, tail);
 }
 
 template <bool WIDE>
@@ -138,18 +122,18 @@ __device__ __forceinline__ void data(const __nv_bfloat16* dy, const __nv_bfloat1
 
 // Grid: one block per (128 pixels of y, 64 channels of y); c is a multiple of 8. Reads x about kh*kw/stride^2 times through L2 and
 // w once per block; 2*n*oh*ow*o*kh*kw*c FLOP.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                      const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void* workspace,
+                      const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
                       const ConvGeometry g) {
     forward<true>(x, w, bias, slope, residual, y, before, g);
 }
 EXPORT_KERNEL(conv_forward_bf16)
 
 // As conv_forward_bf16 for any c, number by number.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16_any(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                          const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void* workspace,
+                          const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
                           const ConvGeometry g) {
     forward<false>(x, w, bias, slope, residual, y, before, g);
 }
@@ -157,7 +141,7 @@ EXPORT_KERNEL(conv_forward_bf16_any)
 
 // Grid: one block per (128 pixels of one phase of dx, 64 channels of dx, phase); o is a multiple of 8. `exchanged`: IHWO. FLOP as
 // forward.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_data_bf16(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope, const __nv_bfloat16* residual,
                    __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
     data<true>(dy, exchanged, slope, residual, dx, before, g);
@@ -165,7 +149,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
 EXPORT_KERNEL(conv_data_bf16)
 
 // As conv_data_bf16 for any o, number by number.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_data_bf16_any(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
                        const __nv_bfloat16* residual, __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
     data<false>(dy, exchanged, slope, residual, dx, before, g);

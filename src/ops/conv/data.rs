@@ -3,9 +3,10 @@
 //! `dx[n,c,y,x] = sum over o,p,q of dy[n,o,i,j] * w[o,c,p,q]` over the taps with `i*stride + p - pad = y` (and j, q, x alike).
 //! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
 
+use super::entries::{Choice, Entries, Walk, entries};
 use super::forward::{Tail, for_pieces};
 use super::wide::{Wide, widen};
-use super::{EPILOGUE_ADD, Entries, Geometry, block_rows, locate, tiles};
+use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::{Kernel, Launch, Region};
@@ -23,10 +24,7 @@ pub struct ConvData {
     pub add: bool,
 }
 
-static DATA: Entries = Entries {
-    formats: formats!("conv", "conv_data", data_host),
-    any: Kernel { room: "conv", entry: "conv_data_bf16_any", host: data_host::<bf16> },
-};
+static DATA: Entries = entries!("conv_data", data_host);
 static EXCHANGE: Formats = formats!("conv", "conv_exchange_filter", exchange_host);
 
 impl ConvData {
@@ -80,9 +78,7 @@ pub(super) fn data_workspace(filter: Desc) -> usize {
 /// Rewrites the filter into the workspace, then computes dx (output 0) and the value kept before PReLU (output 1) from dy (input 0).
 pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual: Region) -> Vec<Launch> {
     let Place { desc, region } = io.inputs[1];
-    let stride = geometry.stride as usize;
-    let rows = io.output(0).n * io.output(0).h.div_ceil(stride) * io.output(0).w.div_ceil(stride);
-    let (grid, block, shared) = tiles(desc.dtype, rows, io.output(0).c, stride * stride);
+    let Choice { kernel, grid, block, shared } = Walk::data(&geometry).choose(&DATA, desc.dtype);
     let params = bytemuck::bytes_of(&geometry).to_vec();
     vec![
         Launch {
@@ -96,7 +92,7 @@ pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual
             flop: 0,
         },
         Launch {
-            kernel: DATA.of(desc.dtype, geometry.o.is_multiple_of(8)),
+            kernel,
             grid,
             block,
             shared,

@@ -1,15 +1,16 @@
 //! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
 
+use super::entries::{Choice, Entries, Walk, entries};
 use super::wide::{Wide, widen};
 use super::{
-    ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Entries, Geometry, block_rows,
-    gather, locate, output_extent, tiles,
+    ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
+    locate, output_extent,
 };
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, bf16, formats, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, bf16, mismatch};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -30,10 +31,7 @@ pub struct Conv {
     pub keep: bool,
 }
 
-static FORWARD: Entries = Entries {
-    formats: formats!("conv", "conv_forward", forward_host),
-    any: Kernel { room: "conv", entry: "conv_forward_bf16_any", host: forward_host::<bf16> },
-};
+static FORWARD: Entries = entries!("conv_forward", forward_host);
 
 impl Conv {
     /// A plain convolution, as models build it; the planner adds epilogues.
@@ -93,10 +91,9 @@ impl Op for Conv {
             region
         };
         let reads = vec![io.read(0), io.read(1), optional(self.bias), optional(self.prelu), optional(self.add)];
-        let (dtype, wide) = (io.dtype(0), io.input(0).c.is_multiple_of(8));
-        let (grid, block, shared) = tiles(dtype, io.output(0).pixels(), io.output(0).c, 1);
+        let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(&FORWARD, io.dtype(0));
         vec![Launch {
-            kernel: FORWARD.of(dtype, wide),
+            kernel,
             grid,
             block,
             shared,
