@@ -4,6 +4,7 @@ use super::config::{Model, ResidualInit};
 use super::parameters::{Bound, Init, Parameter, Part};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
+use crate::ops::Type;
 use crate::ops::add::Add;
 use crate::ops::conv::{Conv, TransposedConv};
 use crate::ops::linear::Linear;
@@ -147,7 +148,7 @@ pub fn build(prefix: &str, table: &[Layer], graph: &mut Graph, bound: &Bound, x:
             }
             Layer::Linear { name, .. } => {
                 graph.label(format!("{prefix}.{name}"));
-                at = graph.apply(Linear, &[at, weight(name)?, bias(name)?])?;
+                at = graph.apply(Linear { output: Type::F32 }, &[at, weight(name)?, bias(name)?])?;
             }
         }
     }
