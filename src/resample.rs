@@ -65,6 +65,9 @@ impl fmt::Display for Flavour {
 pub struct Taps {
     /// Entries of each output.
     pub width: usize,
+    /// Leading entries that `imresize` drops because their weights are 0 in every row: what whoever computes the same table
+    /// elsewhere must leave out to get the same entries.
+    pub skipped: usize,
     /// Input positions, `[outputs, width]`, each less than the number of inputs.
     pub index: Vec<u32>,
     /// Weights, `[outputs, width]`; each row sums to 1 (OpenCV: in single precision).
@@ -75,6 +78,11 @@ impl Taps {
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.index.len() / self.width.max(1)
+    }
+
+    /// Whether every weight is a multiple of 2^-12, as those of MATLAB's x1/4 are: integers then compute exactly.
+    pub fn is_dyadic(&self) -> bool {
+        self.weight.iter().all(|weight| (weight * f64::from(1 << MATLAB_BITS)).fract() == 0.0)
     }
 
     /// The weights times 2^bits, rounded half away from zero as Pillow does.
@@ -155,8 +163,7 @@ impl Resampler {
     /// Height then width. Where every weight is a multiple of 2^-12 the integers compute the same numbers as f64 would, and
     /// the same as any other machine does.
     fn run_matlab(&self, src: &[u8], dst: &mut [u8]) {
-        let dyadic = |taps: &Taps| taps.weight.iter().all(|w| (w * f64::from(1 << MATLAB_BITS)).fract() == 0.0);
-        if dyadic(&self.rows) && dyadic(&self.columns) {
+        if self.rows.is_dyadic() && self.columns.is_dyadic() {
             self.run_matlab_integer(src, dst);
         } else {
             self.run_matlab_float(src, dst);
@@ -340,7 +347,7 @@ fn check_sizes(from: (usize, usize), to: (usize, usize)) -> Result<()> {
 
 fn taps_at_scale(flavour: Flavour, inputs: usize, outputs: usize, scale: f64) -> Taps {
     if inputs == 0 {
-        return Taps { width: 0, index: Vec::new(), weight: Vec::new() };
+        return Taps { width: 0, skipped: 0, index: Vec::new(), weight: Vec::new() };
     }
     match flavour {
         Flavour::Matlab => matlab_taps(inputs, outputs, scale),
@@ -393,7 +400,7 @@ fn trimmed(width: usize, index: Vec<u32>, weight: Vec<f64>) -> Taps {
     let last = (0..width).rev().find(used).unwrap_or(0);
     let index = index.chunks_exact(width).flat_map(|row| row[first..=last].iter().copied()).collect();
     let weight = weight.chunks_exact(width).flat_map(|row| row[first..=last].iter().copied()).collect();
-    Taps { width: last - first + 1, index, weight }
+    Taps { width: last - first + 1, skipped: first, index, weight }
 }
 
 /// `precompute_coeffs` of Pillow's `Resample.c`.
@@ -416,7 +423,7 @@ fn pillow_taps(inputs: usize, outputs: usize) -> Taps {
         weight.resize((output + 1) * width, 0.0);
         index.resize((output + 1) * width, first.min(inputs - 1) as u32);
     }
-    Taps { width, index, weight }
+    Taps { width, skipped: 0, index, weight }
 }
 
 /// `INTER_CUBIC`: a = -0.75, four taps whatever the scale, the position's fraction and the weights in single precision.
@@ -434,5 +441,5 @@ fn opencv_taps(inputs: usize, outputs: usize) -> Taps {
         let first = position.floor() as i64;
         index.extend((-1..3).map(|k| (first + k).clamp(0, inputs as i64 - 1) as u32));
     }
-    Taps { width: 4, index, weight }
+    Taps { width: 4, skipped: 0, index, weight }
 }

@@ -129,7 +129,8 @@ fn pictures(model: &Model, graph: &mut Graph, pixels: Value, mirrored: Value) ->
     let flavour = model.config.data.downsample.into();
     let low = graph.apply(Degrade { flavour, scale: 4 }, &[pixels])?;
     graph.label("normalize");
-    Ok((graph.apply(Normalize, &[pixels])?, graph.apply(Normalize, &[low])?))
+    let mut normalize = |pixels| graph.apply(Normalize { output: Type::F32 }, &[pixels]);
+    Ok((normalize(pixels)?, normalize(low)?))
 }
 
 struct Learned {

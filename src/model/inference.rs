@@ -38,7 +38,7 @@ pub fn inference(model: &Model, source: Source, batch: usize) -> Result<(Graph, 
     let (height, width) = if source == Source::Hr { HR } else { LR };
     let pixels = graph.input(Desc { shape: Shape::new(batch, 3, height, width), dtype: Type::U8 });
     graph.label("normalize");
-    let x = graph.apply(Normalize, &[pixels])?;
+    let x = graph.apply(Normalize { output: Type::F32 }, &[pixels])?;
     let pictures = match source {
         Source::Hr => x,
         Source::Lr if model.has_hallucinator => {

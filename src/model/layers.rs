@@ -208,7 +208,7 @@ impl Builder<'_> {
                 self.label(name);
                 let format = self.graph.desc(x).dtype;
                 let inputs = [x, self.filter(name, format)?, self.parameter(name, "bias")?];
-                self.graph.apply(Linear, &inputs)
+                self.graph.apply(Linear { output: Type::F32 }, &inputs)
             }
         }
     }

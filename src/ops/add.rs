@@ -3,7 +3,7 @@
 use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Formats, Gradient, Io, Number, Op, Operand, elementwise, formats, mismatch};
+use crate::ops::{Desc, Epilogue, Formats, Gradient, Io, Number, Op, Operand, flat, formats, mismatch};
 use rayon::prelude::*;
 
 /// `y = a + b`. Inputs: a, b; output: y.
@@ -26,13 +26,7 @@ impl Op for Add {
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let elements = io.output(0).elements();
-        vec![elementwise(
-            ADD.of(io.dtype(0)),
-            elements,
-            vec![io.read(0), io.read(1)],
-            vec![io.write(0)],
-            elements as u64,
-        )]
+        vec![flat(ADD.of(io.dtype(0)), elements, vec![io.read(0), io.read(1)], vec![io.write(0)], elements as u64)]
     }
 
     // d(a + b)/da = 1

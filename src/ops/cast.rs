@@ -6,7 +6,7 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Gradient, Io, Number, Op, Operand, Type, bf16, elementwise, mismatch};
+use crate::ops::{Desc, Gradient, Io, Number, Op, Operand, Type, bf16, flat, mismatch};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Op for Cast {
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let kernel = if self.to == Type::Bf16 { &NARROW } else { &WIDEN };
         let elements = io.output(0).elements();
-        vec![elementwise(kernel, elements, vec![io.read(0)], vec![io.write(0)], elements as u64)]
+        vec![flat(kernel, elements, vec![io.read(0)], vec![io.write(0)], elements as u64)]
     }
 
     fn gradient(&self, needed: &[bool]) -> Gradient {

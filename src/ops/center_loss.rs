@@ -9,11 +9,13 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch, one_block};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 
 /// Inputs: x `[n, features]`, labels, centers `[identities, features]`; outputs: L (without the weight), dx.
+///
+/// Two launches: one writes dx and each row's squared distance, one block per row; the next adds the rows in order.
 #[derive(Clone, Debug)]
 pub struct CenterLoss {
     /// Weight of this loss in the total (beta2).
@@ -33,6 +35,7 @@ pub struct CenterUpdate {
 pub struct CenterGradient;
 
 static LOSS: Kernel = Kernel { room: "center_loss", entry: "center_loss", host: loss_host };
+static SUM: Kernel = Kernel { room: "center_loss", entry: "center_loss_sum", host: sum_host };
 static UPDATE: Kernel = Kernel { room: "center_loss", entry: "center_update", host: update_host };
 static GRADIENT: Kernel = Kernel { room: "center_loss", entry: "center_gradient", host: gradient_host };
 
@@ -44,6 +47,9 @@ struct Params {
     features: u32,
     factor: f32,
 }
+
+/// One block of this many threads per row or identity.
+const ACROSS: u32 = 128;
 
 impl Params {
     fn new(x: Shape, factor: f32) -> Self {
@@ -69,10 +75,16 @@ impl Op for CenterLoss {
         }
     }
 
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        8 * inputs[0].shape.n
+    }
+
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let reads = (0..3).map(|index| io.read(index)).collect();
         let params = Params::new(io.input(0), self.weight);
-        vec![elementwise(&LOSS, io.input(0).elements(), reads, vec![io.write(0), io.write(1)], params)]
+        let first = elementwise(&LOSS, io.input(0).elements(), reads, vec![io.write(1), io.workspace], params);
+        let second = one_block(&SUM, params.n as usize, vec![io.workspace], vec![io.write(0)], params);
+        vec![Launch { grid: [params.n, 1, 1], block: [ACROSS, 1, 1], ..first }, second]
     }
 
     fn gradient(&self, _needed: &[bool]) -> Gradient {
@@ -101,7 +113,8 @@ impl Op for CenterUpdate {
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let reads = (0..3).map(|index| io.read(index)).collect();
         let params = Params::new(io.input(0), self.rate);
-        vec![elementwise(&UPDATE, io.input(0).elements(), reads, vec![io.read(3)], params)]
+        let launch = elementwise(&UPDATE, io.input(0).elements(), reads, vec![io.read(3)], params);
+        vec![Launch { grid: [params.n, 1, 1], block: [ACROSS, 1, 1], ..launch }]
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -123,7 +136,9 @@ impl Op for CenterGradient {
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let reads = (0..3).map(|index| io.read(index)).collect();
-        vec![elementwise(&GRADIENT, io.output(0).elements(), reads, vec![io.write(0)], Params::new(io.input(0), 1.0))]
+        let params = Params::new(io.input(0), 1.0);
+        let launch = elementwise(&GRADIENT, io.output(0).elements(), reads, vec![io.write(0)], params);
+        vec![Launch { grid: [io.output(0).n as u32, 1, 1], block: [ACROSS, 1, 1], ..launch }]
     }
 }
 
@@ -131,18 +146,23 @@ fn loss_host(mut args: HostArgs) {
     let Params { n, features, factor } = args.params();
     let features = features as usize;
     let (x, labels, centers) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
-    let [loss, dx] = args.outputs::<f32, 2>();
+    let (dx, sums) = (args.output::<f32>(0), args.output::<f64>(1));
     let scale = factor / n as f32;
-    let mut sum = 0.0;
-    for ((dx, x), label) in dx.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(labels) {
+    let rows = dx.chunks_exact_mut(features).zip(x.chunks_exact(features));
+    for (((dx, x), label), sum) in rows.zip(labels).zip(sums) {
         let center = &centers[*label as usize * features..][..features];
+        *sum = 0.0;
         for (dx, (x, c)) in dx.iter_mut().zip(x.iter().zip(center)) {
             let difference = x - c;
             *dx = scale * difference;
-            sum += f64::from(difference) * f64::from(difference);
+            *sum += f64::from(difference) * f64::from(difference);
         }
     }
-    loss[0] = (sum / (2.0 * f64::from(n))) as f32;
+}
+
+fn sum_host(mut args: HostArgs) {
+    let (Params { n, .. }, sums) = (args.params(), args.input::<f64>(0));
+    args.output::<f32>(0)[0] = (sums.iter().sum::<f64>() / (2.0 * f64::from(n))) as f32;
 }
 
 /// Calls `each(label, dc)` once for every identity of the batch, in the order of their first rows.

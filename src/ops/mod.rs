@@ -261,6 +261,38 @@ pub fn mismatch(op: &dyn Op, inputs: &[Desc], wanted: &str) -> Error {
     Error::Shape(format!("{}: inputs [{}] do not fit: {wanted}", op.name(), shapes.join(", ")))
 }
 
+/// A launch of one thread per eight elements in blocks of 256: kernels over flat memory, which load 16 or 32 bytes at a time.
+pub fn flat<P: Pod>(
+    kernel: &'static Kernel,
+    elements: usize,
+    reads: Vec<Region>,
+    writes: Vec<Region>,
+    params: P,
+) -> Launch {
+    Launch { flop: elements as u64, ..elementwise(kernel, elements.div_ceil(8), reads, writes, params) }
+}
+
+/// A launch of a single block of 256 threads: the second half of a reduction, whose first half left `partials` numbers.
+pub fn one_block<P: Pod>(
+    kernel: &'static Kernel,
+    partials: usize,
+    reads: Vec<Region>,
+    writes: Vec<Region>,
+    params: P,
+) -> Launch {
+    Launch { flop: partials as u64, ..elementwise(kernel, 1, reads, writes, params) }
+}
+
+/// A part of a workspace. Parts begin at multiples of 256 bytes, as regions do: cut them by lengths that [`whole`] rounded up.
+pub fn part(region: Region, offset: usize, bytes: usize) -> Region {
+    Region { offset: region.offset + offset, bytes, ..region }
+}
+
+/// Bytes up to where the next part of a workspace may begin.
+pub fn whole(bytes: usize) -> usize {
+    bytes.next_multiple_of(256)
+}
+
 /// A launch of one thread per element in blocks of 256.
 pub fn elementwise<P: Pod>(
     kernel: &'static Kernel,

@@ -3,26 +3,38 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::ops::{Desc, Gradient, Io, Number, Op, Operand, Type, bf16, elementwise, mismatch, one_block};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-/// Inputs: y, target; outputs: L (one number, without the weight), `dy = weight (y - t) / M`.
+/// Inputs: y, target, each f32 or bf16; outputs: L (one f32, without the weight), `dy = weight (y - t) / M` of y's type.
+///
+/// Two launches: one writes dy and a sum for each piece of [`PIECE`] elements, the next adds the sums in order.
 #[derive(Clone, Debug)]
 pub struct PixelLoss {
     /// Weight of this loss in the total (alpha).
     pub weight: f32,
 }
 
-static LOSS: Kernel = Kernel { room: "pixel_loss", entry: "pixel_loss", host: loss_host };
+/// Elements whose squares make one partial sum.
+const PIECE: usize = 4096;
 
-/// Batch, elements of a picture, weight.
+static LOSS: Kernel = Kernel { room: "pixel_loss", entry: "pixel_loss", host: loss_host::<f32, f32> };
+static LOSS_BF16: Kernel = Kernel { room: "pixel_loss", entry: "pixel_loss_bf16", host: loss_host::<bf16, bf16> };
+// The type of y, then the type of the target.
+static LOSS_F32_BF16: Kernel =
+    Kernel { room: "pixel_loss", entry: "pixel_loss_f32_bf16", host: loss_host::<f32, bf16> };
+static LOSS_BF16_F32: Kernel =
+    Kernel { room: "pixel_loss", entry: "pixel_loss_bf16_f32", host: loss_host::<bf16, f32> };
+static SUM: Kernel = Kernel { room: "pixel_loss", entry: "pixel_loss_sum", host: sum_host };
+
+/// Elements of the whole batch, pictures, weight; for the sum, elements are partial sums.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
+    elements: u32,
     n: u32,
-    image: u32,
     weight: f32,
 }
 
@@ -33,21 +45,42 @@ impl Op for PixelLoss {
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
         match inputs {
-            [y, target] if y == target && y.dtype == Type::F32 => Ok(vec![Desc::f32(Shape::scalar()), *y]),
-            _ => Err(mismatch(self, inputs, "two f32 tensors of one shape")),
+            [y, target] if y.shape == target.shape && y.dtype.is_number() && target.dtype.is_number() => {
+                Ok(vec![Desc::f32(Shape::scalar()), *y])
+            }
+            _ => Err(mismatch(self, inputs, "two tensors of one shape, f32 or bf16")),
         }
     }
 
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
-        8 * inputs[0].shape.n
+        8 * inputs[0].shape.elements().div_ceil(PIECE)
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let shape = io.input(0);
-        let params = Params { n: shape.n as u32, image: shape.image() as u32, weight: self.weight };
-        let reads = vec![io.read(0), io.read(1)];
-        let writes = vec![io.write(0), io.write(1), io.workspace];
-        vec![elementwise(&LOSS, shape.elements(), reads, writes, params)]
+        let params = Params { elements: shape.elements() as u32, n: shape.n as u32, weight: self.weight };
+        let kernel = match (io.dtype(0), io.dtype(1)) {
+            (Type::Bf16, Type::Bf16) => &LOSS_BF16,
+            (Type::Bf16, _) => &LOSS_BF16_F32,
+            (_, Type::Bf16) => &LOSS_F32_BF16,
+            _ => &LOSS,
+        };
+        let pieces = shape.elements().div_ceil(PIECE) as u32;
+        let first = elementwise(
+            kernel,
+            shape.elements(),
+            vec![io.read(0), io.read(1)],
+            vec![io.write(1), io.workspace],
+            params,
+        );
+        let second = one_block(
+            &SUM,
+            pieces as usize,
+            vec![io.workspace],
+            vec![io.write(0)],
+            Params { elements: pieces, ..params },
+        );
+        vec![Launch { grid: [pieces, 1, 1], ..first }, second]
     }
 
     fn gradient(&self, _needed: &[bool]) -> Gradient {
@@ -59,20 +92,24 @@ impl Op for PixelLoss {
     }
 }
 
-fn loss_host(mut args: HostArgs) {
-    let Params { n, image, weight } = args.params();
-    let (y, target) = (args.input::<f32>(0), args.input::<f32>(1));
-    let (loss, dy, sums) = (args.output::<f32>(0), args.output::<f32>(1), args.output::<f64>(2));
-    let (image, scale) = (image as usize, weight / n as f32);
-    let tasks = dy.par_chunks_exact_mut(image).zip(sums.par_iter_mut());
-    tasks.zip(y.par_chunks_exact(image).zip(target.par_chunks_exact(image))).for_each(|((dy, sum), (y, target))| {
+fn loss_host<Y: Number, T: Number>(mut args: HostArgs) {
+    let Params { n, weight, .. } = args.params();
+    let (y, target) = (args.input::<Y>(0), args.input::<T>(1));
+    let (dy, sums) = (args.output::<Y>(0), args.output::<f64>(1));
+    let scale = weight / n as f32;
+    let tasks = dy.par_chunks_mut(PIECE).zip(sums.par_iter_mut());
+    tasks.zip(y.par_chunks(PIECE).zip(target.par_chunks(PIECE))).for_each(|((dy, sum), (y, target))| {
         *sum = 0.0;
         for (dy, (y, target)) in dy.iter_mut().zip(y.iter().zip(target)) {
-            let difference = y - target;
-            *dy = scale * difference;
+            let difference = y.widen() - target.widen();
+            *dy = Y::round(scale * difference);
             *sum += f64::from(difference) * f64::from(difference);
         }
     });
-    // One sum per picture, added in order.
-    loss[0] = (sums.iter().sum::<f64>() / (2.0 * f64::from(n))) as f32;
+}
+
+fn sum_host(mut args: HostArgs) {
+    let Params { n, .. } = args.params();
+    let sums = args.input::<f64>(0);
+    args.output::<f32>(0)[0] = (sums.iter().sum::<f64>() / (2.0 * f64::from(n))) as f32;
 }

@@ -3,7 +3,7 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Io, Op, Type, elementwise, mismatch};
+use crate::ops::{Desc, Formats, Io, Number, Op, Type, elementwise, flat, formats, mismatch};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -12,17 +12,22 @@ use rayon::prelude::*;
 #[derive(Clone, Debug)]
 pub struct Mirror;
 
-/// u8 pixels to network units. Input: u8 pixels; output: f32 of the same shape.
+/// u8 pixels to network units. Input: u8 pixels; output: numbers of the same shape. Both formats hold all of them exactly: they
+/// are odd numbers below 256 over 256, and the significand of bf16 has 8 bits.
 #[derive(Clone, Debug)]
-pub struct Normalize;
+pub struct Normalize {
+    /// f32 or bf16.
+    pub output: Type,
+}
 
 static MIRROR: Kernel = Kernel { room: "pixels", entry: "mirror", host: mirror_host };
-static NORMALIZE: Kernel = Kernel { room: "pixels", entry: "normalize", host: normalize_host };
+static NORMALIZE: Formats = formats!("pixels", "normalize", normalize_host);
 
-/// Width and channels of a row, rows of a picture.
+/// Pictures, rows of a picture, width and channels of a row.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Rows {
+    n: u32,
     h: u32,
     w: u32,
     c: u32,
@@ -46,10 +51,10 @@ impl Op for Mirror {
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let Shape { h, w, c, .. } = io.input(0);
-        let rows = Rows { h: h as u32, w: w as u32, c: c as u32 };
+        let Shape { n, h, w, c } = io.input(0);
+        let rows = Rows { n: n as u32, h: h as u32, w: w as u32, c: c as u32 };
         let reads = vec![io.read(0), io.read(1)];
-        vec![elementwise(&MIRROR, io.input(0).elements(), reads, vec![io.write(0)], rows)]
+        vec![elementwise(&MIRROR, io.input(0).pixels(), reads, vec![io.write(0)], rows)]
     }
 }
 
@@ -60,19 +65,19 @@ impl Op for Normalize {
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
         match inputs {
-            [pixels] if pixels.dtype == Type::U8 => Ok(vec![Desc::f32(pixels.shape)]),
+            [pixels] if pixels.dtype == Type::U8 && self.output.is_number() => Ok(vec![pixels.of(self.output)]),
             _ => Err(mismatch(self, inputs, "u8 pixels")),
         }
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let elements = io.input(0).elements();
-        vec![elementwise(&NORMALIZE, elements, vec![io.read(0)], vec![io.write(0)], elements as u64)]
+        vec![flat(NORMALIZE.of(self.output), elements, vec![io.read(0)], vec![io.write(0)], elements as u64)]
     }
 }
 
 fn mirror_host(mut args: HostArgs) {
-    let Rows { h, w, c } = args.params();
+    let Rows { h, w, c, .. } = args.params();
     let (row, height, channels) = ((w * c) as usize, h as usize, c as usize);
     let (pixels, flags) = (args.reads[0], args.reads[1]);
     let [out] = args.outputs::<u8, 1>();
@@ -86,9 +91,9 @@ fn mirror_host(mut args: HostArgs) {
     });
 }
 
-fn normalize_host(mut args: HostArgs) {
+fn normalize_host<N: Number>(mut args: HostArgs) {
     let pixels = args.reads[0];
-    let [out] = args.outputs::<f32, 1>();
+    let out = args.output::<N>(0);
     // Both steps are exact in f32: half-integers up to 127.5, divided by a power of two.
-    out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = (f32::from(*pixel) - 127.5) / 128.0);
+    out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = N::round((f32::from(*pixel) - 127.5) / 128.0));
 }

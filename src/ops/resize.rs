@@ -1,17 +1,21 @@
-//! Bicubic resampling inside a network: f32, separable, height then width, unrounded, with its transpose as the gradient; and the
-//! exact u8 down-sampling that makes low-resolution pictures. Taps and border rules are those of [`crate::resample`].
+//! Bicubic resampling inside a network: f32 arithmetic, separable, height then width, unrounded until it is stored, with its
+//! transpose as the gradient; and the exact u8 down-sampling that makes low-resolution pictures. Taps and border rules are those
+//! of [`crate::resample`].
+//!
+//! A kernel cannot call the resampler, so the first launch writes the table of taps into the workspace (f64, in the resampler's own
+//! order of operations) and the next ones read it; a transposed op turns the table around in between. The host twins share it.
 
 use crate::backend::cpu::HostArgs;
-use crate::backend::{Kernel, Launch};
+use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::ops::{Desc, Formats, Gradient, Io, Number, Op, Operand, Type, elementwise, formats, mismatch, part, whole};
 use crate::resample::{self, Flavour, Resampler, Taps};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Input: x; output: x resampled to `height` x `width`, f32, unrounded.
+/// Input: x, f32 or bf16; output: x resampled to `height` x `width`, of x's type.
 #[derive(Clone, Debug)]
 pub struct Resize {
     pub flavour: Flavour,
@@ -32,36 +36,102 @@ pub struct Degrade {
     pub scale: usize,
 }
 
-static RESIZE: Kernel = Kernel { room: "resize", entry: "resize", host: resize_host };
-static TRANSPOSED: Kernel = Kernel { room: "resize", entry: "resize_transposed", host: transposed_host };
+static TAPS: Kernel = Kernel { room: "resize", entry: "resize_taps", host: taps_host };
+static TRANSPOSE: Kernel = Kernel { room: "resize", entry: "resize_transpose", host: transpose_host };
+static RESIZE: Formats = formats!("resize", "resize", resize_host);
 static DEGRADE: Kernel = Kernel { room: "resize", entry: "degrade", host: degrade_host };
 
-/// Extents before and after, channels, flavour.
+/// One direction of a resampling: extents before and after, entries of an output, entries dropped in front of them.
 #[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct Axis {
+    inputs: u32,
+    outputs: u32,
+    width: u32,
+    skipped: u32,
+}
+
+/// Both directions, batch, channels, flavour, and whether integers compute MATLAB's sums exactly.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 struct Params {
-    h: u32,
-    w: u32,
-    oh: u32,
-    ow: u32,
+    rows: Axis,
+    columns: Axis,
+    n: u32,
     c: u32,
     flavour: u32,
+    dyadic: u32,
 }
+
+/// The table of taps before and after it is turned around.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct Turn {
+    from: Params,
+    to: Params,
+}
+
+const _: () = assert!(size_of::<Params>() == 48 && size_of::<Turn>() == 96);
 
 const FLAVOURS: [Flavour; 3] = [Flavour::Matlab, Flavour::Pillow, Flavour::Opencv];
 
-impl Params {
-    fn new(x: Shape, y: Shape, flavour: Flavour) -> Self {
-        let flavour = FLAVOURS.iter().position(|known| *known == flavour).unwrap_or_default() as u32;
-        Params { h: x.h as u32, w: x.w as u32, oh: y.h as u32, ow: y.w as u32, c: x.c as u32, flavour }
+impl Axis {
+    fn new(inputs: usize, taps: &Taps) -> Self {
+        let [inputs, outputs, width, skipped] =
+            [inputs, taps.outputs(), taps.width, taps.skipped].map(|extent| extent as u32);
+        Axis { inputs, outputs, width, skipped }
     }
 
-    fn taps(&self) -> (Vec<Tap>, Vec<Tap>) {
+    /// The same taps seen from the other side: every input with the outputs it goes into.
+    fn turned(self, taps: &Taps) -> Self {
+        let mut uses = vec![0u32; self.inputs as usize];
+        taps.index.iter().for_each(|index| uses[*index as usize] += 1);
+        let width = uses.iter().copied().max().unwrap_or(0).max(1);
+        Axis { inputs: self.outputs, outputs: self.inputs, width, skipped: 0 }
+    }
+
+    fn entries(&self) -> usize {
+        self.outputs as usize * self.width as usize
+    }
+}
+
+impl Params {
+    fn new(x: Shape, y: Shape, flavour: Flavour) -> Self {
+        let (rows, columns) = (resample::taps(flavour, x.h, y.h), resample::taps(flavour, x.w, y.w));
+        Params {
+            rows: Axis::new(x.h, &rows),
+            columns: Axis::new(x.w, &columns),
+            n: x.n as u32,
+            c: x.c as u32,
+            flavour: FLAVOURS.iter().position(|known| *known == flavour).unwrap_or_default() as u32,
+            dyadic: u32::from(rows.is_dyadic() && columns.is_dyadic()),
+        }
+    }
+
+    fn taps(&self) -> [Taps; 2] {
         let flavour = FLAVOURS[self.flavour as usize];
-        (
-            list(&resample::taps(flavour, self.h as usize, self.oh as usize)),
-            list(&resample::taps(flavour, self.w as usize, self.ow as usize)),
-        )
+        [self.rows, self.columns].map(|axis| resample::taps(flavour, axis.inputs as usize, axis.outputs as usize))
+    }
+
+    fn turned(&self) -> Self {
+        let [rows, columns] = self.taps();
+        Params { rows: self.rows.turned(&rows), columns: self.columns.turned(&columns), ..*self }
+    }
+
+    /// Bytes of the table: for rows, then columns: f64 weights of all entries, the same in f32, their u32 indices, and then a u32 count
+    /// per output.
+    fn table_bytes(&self) -> usize {
+        let entries = self.rows.entries() + self.columns.entries();
+        whole(16 * entries + 4 * (self.rows.outputs + self.columns.outputs) as usize)
+    }
+
+    fn make_table(&self, table: Region) -> Launch {
+        let outputs = (self.rows.outputs + self.columns.outputs) as usize;
+        elementwise(&TAPS, outputs, vec![], vec![table], *self)
+    }
+
+    fn pixels(&self) -> usize {
+        (self.n * self.rows.outputs * self.columns.outputs) as usize
     }
 }
 
@@ -72,18 +142,24 @@ impl Op for Resize {
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
         match inputs {
-            [x] if x.dtype == Type::F32 && x.shape.elements() > 0 && self.height > 0 && self.width > 0 => {
+            [x] if x.dtype.is_number() && x.shape.elements() > 0 && self.height > 0 && self.width > 0 => {
                 let y = Shape { h: self.height, w: self.width, ..x.shape };
                 y.checked_elements()?;
-                Ok(vec![Desc::f32(y)])
+                Ok(vec![Desc { shape: y, dtype: x.dtype }])
             }
-            _ => Err(mismatch(self, inputs, "one f32 tensor that is not empty")),
+            _ => Err(mismatch(self, inputs, "one f32 or bf16 tensor that is not empty")),
         }
+    }
+
+    fn workspace(&self, inputs: &[Desc], outputs: &[Desc]) -> usize {
+        Params::new(inputs[0].shape, outputs[0].shape, self.flavour).table_bytes()
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let params = Params::new(io.input(0), io.output(0), self.flavour);
-        vec![elementwise(&RESIZE, io.output(0).elements(), vec![io.read(0)], vec![io.write(0)], params)]
+        let (reads, writes) = (vec![io.read(0), io.workspace], vec![io.write(0)]);
+        let resize = elementwise(RESIZE.of(io.dtype(0)), params.pixels(), reads, writes, params);
+        vec![params.make_table(io.workspace), resize]
     }
 
     // y = R x is linear:  dx = R^T dy
@@ -104,19 +180,33 @@ impl Op for ResizeTransposed {
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
         match inputs {
             [dy, x]
-                if dy.dtype == Type::F32
-                    && x.dtype == Type::F32
-                    && (dy.shape.n, dy.shape.c) == (x.shape.n, x.shape.c) =>
+                if dy.dtype.is_number()
+                    && dy.dtype == x.dtype
+                    && (dy.shape.n, dy.shape.c) == (x.shape.n, x.shape.c)
+                    && x.shape.elements() > 0
+                    && dy.shape.elements() > 0 =>
             {
                 Ok(vec![*x])
             }
-            _ => Err(mismatch(self, inputs, "dy and x of the same batch and channels")),
+            _ => Err(mismatch(self, inputs, "dy and x of the same type, batch and channels")),
         }
     }
 
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        let params = Params::new(inputs[1].shape, inputs[0].shape, self.flavour);
+        params.table_bytes() + params.turned().table_bytes()
+    }
+
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let params = Params::new(io.output(0), io.input(0), self.flavour);
-        vec![elementwise(&TRANSPOSED, io.output(0).elements(), vec![io.read(0)], vec![io.write(0)], params)]
+        let from = Params::new(io.input(1), io.input(0), self.flavour);
+        let to = from.turned();
+        let table = part(io.workspace, 0, from.table_bytes());
+        let turned = part(io.workspace, from.table_bytes(), to.table_bytes());
+        let threads = (to.rows.outputs + to.columns.outputs) as usize;
+        let turn = elementwise(&TRANSPOSE, threads, vec![table], vec![turned], Turn { from, to });
+        let (reads, writes) = (vec![io.read(0), turned], vec![io.write(0)]);
+        let resize = elementwise(RESIZE.of(io.dtype(0)), to.pixels(), reads, writes, to);
+        vec![from.make_table(table), turn, resize]
     }
 }
 
@@ -126,9 +216,9 @@ impl Op for Degrade {
     }
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
-        let whole = |extent: usize| extent > 0 && self.scale > 0 && extent.is_multiple_of(self.scale);
+        let fits = |extent: usize| extent > 0 && self.scale > 0 && extent.is_multiple_of(self.scale);
         match inputs {
-            [x] if x.dtype == Type::U8 && x.shape.c == 3 && whole(x.shape.h) && whole(x.shape.w) => {
+            [x] if x.dtype == Type::U8 && x.shape.c == 3 && fits(x.shape.h) && fits(x.shape.w) => {
                 let shape = Shape { h: x.shape.h / self.scale, w: x.shape.w / self.scale, ..x.shape };
                 Ok(vec![Desc { shape, dtype: Type::U8 }])
             }
@@ -136,81 +226,132 @@ impl Op for Degrade {
         }
     }
 
+    fn workspace(&self, inputs: &[Desc], outputs: &[Desc]) -> usize {
+        Params::new(inputs[0].shape, outputs[0].shape, self.flavour).table_bytes()
+    }
+
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let params = Params::new(io.input(0), io.output(0), self.flavour);
-        vec![elementwise(&DEGRADE, io.output(0).elements(), vec![io.read(0)], vec![io.write(0)], params)]
+        let (reads, writes) = (vec![io.read(0), io.workspace], vec![io.write(0)]);
+        let degrade = elementwise(&DEGRADE, io.output(0).elements(), reads, writes, params);
+        vec![params.make_table(io.workspace), degrade]
     }
 }
 
 /// Source positions and weights of one output position.
 type Tap = Vec<(usize, f32)>;
 
-fn list(taps: &Taps) -> Vec<Tap> {
-    let entries = taps.index.iter().zip(&taps.weight).map(|(index, weight)| (*index as usize, *weight as f32));
-    entries.collect::<Vec<_>>().chunks(taps.width).map(<[_]>::to_vec).collect()
+/// The table of one direction in the workspace.
+struct Table<'a> {
+    weight: &'a mut [f64],
+    single: &'a mut [f32],
+    index: &'a mut [u32],
+    count: &'a mut [u32],
 }
 
-/// The same table seen from the source: for every source position the outputs it goes into.
-fn transpose(taps: &[Tap], sources: usize) -> Vec<Tap> {
-    let mut transposed = vec![Vec::new(); sources];
-    for (output, tap) in taps.iter().enumerate() {
-        for (source, weight) in tap {
-            transposed[*source].push((output, *weight));
+/// Both tables of a workspace: rows, columns.
+fn tables<'a>(params: &Params, words: &'a mut [u32]) -> [Table<'a>; 2] {
+    let axes = [params.rows, params.columns];
+    let (weights, rest) = words.split_at_mut(2 * (axes[0].entries() + axes[1].entries()));
+    let (down, across) = bytemuck::cast_slice_mut(weights).split_at_mut(axes[0].entries());
+    let (singles, rest) = rest.split_at_mut(axes[0].entries() + axes[1].entries());
+    let (down_single, across_single) = bytemuck::cast_slice_mut(singles).split_at_mut(axes[0].entries());
+    let (down_index, rest) = rest.split_at_mut(axes[0].entries());
+    let (across_index, rest) = rest.split_at_mut(axes[1].entries());
+    let (down_count, rest) = rest.split_at_mut(axes[0].outputs as usize);
+    let across_count = &mut rest[..axes[1].outputs as usize];
+    [
+        Table { weight: down, single: down_single, index: down_index, count: down_count },
+        Table { weight: across, single: across_single, index: across_index, count: across_count },
+    ]
+}
+
+/// Reads both tables: for each output position, where its sum comes from.
+fn read_tables(params: &Params, words: &[u32]) -> [Vec<Tap>; 2] {
+    let mut words = words.to_vec();
+    let axes = [params.rows, params.columns];
+    let mut axis = axes.iter();
+    tables(params, &mut words).map(|table| {
+        let width = axis.next().map_or(1, |axis| axis.width as usize);
+        let rows = table.single.chunks_exact(width).zip(table.index.chunks_exact(width)).zip(table.count);
+        let tap = |((weight, index), count): ((&[f32], &[u32]), &mut u32)| {
+            let entries = index.iter().zip(weight).take(*count as usize);
+            entries.map(|(index, weight)| (*index as usize, *weight)).collect()
+        };
+        rows.map(tap).collect()
+    })
+}
+
+fn taps_host(mut args: HostArgs) {
+    let params: Params = args.params();
+    let words = args.output::<u32>(0);
+    for (table, taps) in tables(&params, words).into_iter().zip(params.taps()) {
+        table.weight.copy_from_slice(&taps.weight);
+        table.single.iter_mut().zip(&taps.weight).for_each(|(single, weight)| *single = *weight as f32);
+        table.index.copy_from_slice(&taps.index);
+        table.count.fill(taps.width as u32);
+    }
+}
+
+/// Turns the table around: every entry goes to the row of its index, in the order of the outputs.
+fn transpose_host(mut args: HostArgs) {
+    let Turn { from, to } = args.params();
+    let mut given = args.input::<u32>(0).to_vec();
+    let widths = [(from.rows.width, to.rows.width), (from.columns.width, to.columns.width)];
+    let turned = tables(&to, args.output::<u32>(0));
+    for ((table, turned), (before, after)) in tables(&from, &mut given).into_iter().zip(turned).zip(widths) {
+        turned.weight.fill(0.0);
+        turned.single.fill(0.0);
+        turned.index.fill(0);
+        turned.count.fill(0);
+        for (entry, (index, weight)) in table.index.iter().zip(table.weight.iter()).enumerate() {
+            let count = &mut turned.count[*index as usize];
+            let at = *index as usize * after as usize + *count as usize;
+            (turned.index[at], turned.weight[at]) = (entry as u32 / before, *weight);
+            turned.single[at] = *weight as f32;
+            *count += 1;
         }
     }
-    transposed
 }
 
 /// Resamples one picture, rows first: `rows` and `columns` list, for each target position, where it gets its sum from.
-fn separable(x: &[f32], (w, c): (usize, usize), rows: &[Tap], columns: &[Tap], y: &mut [f32]) {
-    let mut line = vec![0.0; w * c];
+fn separable<N: Number>(x: &[N], (w, c): (usize, usize), rows: &[Tap], columns: &[Tap], y: &mut [N]) {
+    let (mut line, mut pixel) = (vec![0.0; w * c], vec![0.0; c]);
     for (tap, y) in rows.iter().zip(y.chunks_exact_mut(columns.len() * c)) {
         line.fill(0.0);
         for (source, weight) in tap {
             let x = &x[source * w * c..][..w * c];
-            line.iter_mut().zip(x).for_each(|(line, x)| *line += weight * x);
+            line.iter_mut().zip(x).for_each(|(line, x)| *line += weight * x.widen());
         }
         for (tap, y) in columns.iter().zip(y.chunks_exact_mut(c)) {
-            y.fill(0.0);
+            pixel.fill(0.0);
             for (source, weight) in tap {
-                y.iter_mut().zip(&line[source * c..][..c]).for_each(|(y, line)| *y += weight * line);
+                pixel.iter_mut().zip(&line[source * c..][..c]).for_each(|(sum, line)| *sum += weight * line);
             }
+            y.iter_mut().zip(&pixel).for_each(|(y, sum)| *y = N::round(*sum));
         }
     }
 }
 
-fn resize_host(mut args: HostArgs) {
+fn resize_host<N: Number>(mut args: HostArgs) {
     let params: Params = args.params();
-    let (rows, columns) = params.taps();
-    let (w, c) = (params.w as usize, params.c as usize);
-    let x = args.input::<f32>(0);
-    let [y] = args.outputs::<f32, 1>();
-    let images = y.par_chunks_exact_mut((params.oh * params.ow) as usize * c);
-    images.zip(x.par_chunks_exact(params.h as usize * w * c)).for_each(|(y, x)| {
-        separable(x, (w, c), &rows, &columns, y);
-    });
+    let [rows, columns] = read_tables(&params, args.input::<u32>(1));
+    let (x, y) = (args.input::<N>(0), args.output::<N>(0));
+    let c = params.c as usize;
+    let images = y.par_chunks_exact_mut(rows.len() * columns.len() * c);
+    let (h, w) = (params.rows.inputs as usize, params.columns.inputs as usize);
+    images.zip(x.par_chunks_exact(h * w * c)).for_each(|(y, x)| separable(x, (w, c), &rows, &columns, y));
 }
 
-fn transposed_host(mut args: HostArgs) {
-    let params: Params = args.params();
-    let (rows, columns) = params.taps();
-    let (rows, columns) = (transpose(&rows, params.h as usize), transpose(&columns, params.w as usize));
-    let (ow, c) = (params.ow as usize, params.c as usize);
-    let dy = args.input::<f32>(0);
-    let [dx] = args.outputs::<f32, 1>();
-    let images = dx.par_chunks_exact_mut((params.h * params.w) as usize * c);
-    images.zip(dy.par_chunks_exact(params.oh as usize * ow * c)).for_each(|(dx, dy)| {
-        separable(dy, (ow, c), &rows, &columns, dx);
-    });
-}
-
+/// The resampler itself, which makes its own table.
 fn degrade_host(mut args: HostArgs) {
-    let params: Params = args.params();
-    let (from, to) = ((params.h as usize, params.w as usize), (params.oh as usize, params.ow as usize));
+    let Params { rows, columns, flavour, .. } = args.params();
+    let (from, to) = ([rows.inputs, columns.inputs], [rows.outputs, columns.outputs]);
+    let [from, to] = [from, to].map(|[height, width]| (height as usize, width as usize));
     let pixels = args.reads[0];
     let out = args.output::<u8>(0);
     // The extents were checked when the graph was built, so neither call can fail.
-    let Ok(resampler) = Resampler::new(FLAVOURS[params.flavour as usize], from, to) else { return };
+    let Ok(resampler) = Resampler::new(FLAVOURS[flavour as usize], from, to) else { return };
     out.par_chunks_exact_mut(to.0 * to.1 * 3).zip(pixels.par_chunks_exact(from.0 * from.1 * 3)).for_each(
         |(to, from)| {
             let _ = resampler.run(from, to);

@@ -8,7 +8,7 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Io, Op, Type, elementwise, mismatch};
+use crate::ops::{Desc, Io, Op, Type, elementwise, mismatch, one_block};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -33,7 +33,7 @@ pub struct Segment {
 
 const _: () = assert!(size_of::<Segment>() == 32);
 
-/// Sum of squares of a block of gradients. Input: gradients; output: the L2 norm (one number).
+/// L2 norm of a block of gradients: a sum of squares per piece, then the root of their sum. Input: gradients; output: the L2 norm (one number).
 #[derive(Clone, Debug)]
 pub struct Norm;
 
@@ -47,10 +47,25 @@ pub struct Sgd {
 }
 
 static NORM: Kernel = Kernel { room: "sgd", entry: "gradient_norm", host: norm_host };
+static ROOT: Kernel = Kernel { room: "sgd", entry: "gradient_norm_root", host: root_host };
 static SGD: Kernel = Kernel { room: "sgd", entry: "sgd", host: sgd_host };
 
 /// Elements whose squares make one partial sum.
 const PIECE: usize = 1 << 14;
+
+/// Elements of the block of gradients that one thread block of the update owns.
+const OWNED: usize = 2048;
+
+/// Momentum, weight decay, largest norm; segments, and elements of the block of gradients.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    momentum: f32,
+    weight_decay: f32,
+    clip: f32,
+    segments: u32,
+    gradients: u32,
+}
 
 impl Op for Norm {
     fn name(&self) -> &'static str {
@@ -70,8 +85,10 @@ impl Op for Norm {
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let elements = io.input(0).elements();
-        let writes = vec![io.write(0), io.workspace];
-        vec![elementwise(&NORM, elements, vec![io.read(0)], writes, elements as u64)]
+        let pieces = elements.div_ceil(PIECE);
+        let first = elementwise(&NORM, elements, vec![io.read(0)], vec![io.workspace], elements as u64);
+        let second = one_block(&ROOT, pieces, vec![io.workspace], vec![io.write(0)], pieces as u64);
+        vec![Launch { grid: [pieces as u32, 1, 1], ..first }, second]
     }
 }
 
@@ -98,8 +115,16 @@ impl Op for Sgd {
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let reads = (0..4).map(|index| io.read(index)).collect();
-        let params = [self.momentum, self.weight_decay, self.clip];
-        vec![elementwise(&SGD, io.input(0).elements(), reads, vec![io.read(4), io.read(5)], params)]
+        let elements = io.input(0).elements();
+        let params = Params {
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            segments: (io.input(3).elements() / size_of::<Segment>()) as u32,
+            gradients: elements as u32,
+        };
+        let launch = elementwise(&SGD, elements, reads, vec![io.read(4), io.read(5)], params);
+        vec![Launch { grid: [elements.div_ceil(OWNED) as u32, 1, 1], ..launch }]
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -109,15 +134,19 @@ impl Op for Sgd {
 
 fn norm_host(mut args: HostArgs) {
     let gradients = args.input::<f32>(0);
-    let (norm, sums) = (args.output::<f32>(0), args.output::<f64>(1));
+    let sums = args.output::<f64>(0);
     sums.par_iter_mut().zip(gradients.par_chunks(PIECE)).for_each(|(sum, gradients)| {
         *sum = gradients.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
     });
-    norm[0] = sums.iter().sum::<f64>().sqrt() as f32;
+}
+
+fn root_host(mut args: HostArgs) {
+    let sums = args.input::<f64>(0);
+    args.output::<f32>(0)[0] = sums.iter().sum::<f64>().sqrt() as f32;
 }
 
 fn sgd_host(mut args: HostArgs) {
-    let [momentum, weight_decay, clip] = args.params::<[f32; 3]>();
+    let Params { momentum, weight_decay, clip, .. } = args.params();
     let (gradients, rates, norm) = (args.input::<f32>(0), args.input::<f32>(1), args.input::<f32>(2)[0]);
     let segments = args.input::<Segment>(3);
     let [weights, velocities] = args.outputs::<f32, 2>();

@@ -3,12 +3,14 @@
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch};
+use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch, one_block};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 /// Inputs: logits, labels (i32); outputs: L (one number, without the weight), `dz = weight (softmax(z) - onehot) / M`.
+///
+/// Two launches: one writes dz and each row's loss, one block per row; the next takes the mean.
 #[derive(Clone, Debug)]
 pub struct SoftmaxLoss {
     /// Weight of this loss in the total (beta1).
@@ -16,6 +18,7 @@ pub struct SoftmaxLoss {
 }
 
 static LOSS: Kernel = Kernel { room: "softmax_loss", entry: "softmax_loss", host: loss_host };
+static MEAN: Kernel = Kernel { room: "softmax_loss", entry: "softmax_loss_mean", host: mean_host };
 
 /// Batch, classes, weight.
 #[repr(C)]
@@ -51,9 +54,10 @@ impl Op for SoftmaxLoss {
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let shape = io.input(0);
         let params = Params { n: shape.n as u32, classes: shape.c as u32, weight: self.weight };
-        let writes = vec![io.write(0), io.write(1), io.workspace];
-        let launch = elementwise(&LOSS, shape.elements(), vec![io.read(0), io.read(1)], writes, params);
-        vec![Launch { grid: [shape.n as u32, 1, 1], ..launch }]
+        let writes = vec![io.write(1), io.workspace];
+        let first = elementwise(&LOSS, shape.elements(), vec![io.read(0), io.read(1)], writes, params);
+        let second = one_block(&MEAN, shape.n, vec![io.workspace], vec![io.write(0)], params);
+        vec![Launch { grid: [shape.n as u32, 1, 1], ..first }, second]
     }
 
     fn gradient(&self, _needed: &[bool]) -> Gradient {
@@ -68,7 +72,7 @@ impl Op for SoftmaxLoss {
 fn loss_host(mut args: HostArgs) {
     let Params { n, classes, weight } = args.params();
     let (z, labels) = (args.input::<f32>(0), args.input::<i32>(1));
-    let (loss, dz, losses) = (args.output::<f32>(0), args.output::<f32>(1), args.output::<f64>(2));
+    let (dz, losses) = (args.output::<f32>(0), args.output::<f64>(1));
     let (classes, scale) = (classes as usize, weight / n as f32);
     let rows = dz.par_chunks_exact_mut(classes).zip(losses.par_iter_mut());
     rows.zip(z.par_chunks_exact(classes).zip(labels)).for_each(|((dz, loss), (z, label))| {
@@ -83,5 +87,9 @@ fn loss_host(mut args: HostArgs) {
         dz.iter_mut().for_each(|e| *e *= factor);
         dz[label] -= scale;
     });
-    loss[0] = (losses.iter().sum::<f64>() / f64::from(n)) as f32;
+}
+
+fn mean_host(mut args: HostArgs) {
+    let (Params { n, .. }, losses) = (args.params(), args.input::<f64>(0));
+    args.output::<f32>(0)[0] = (losses.iter().sum::<f64>() / f64::from(n)) as f32;
 }

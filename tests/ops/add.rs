@@ -1,6 +1,6 @@
 //! The sum of two tensors.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, refuses};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, refuses};
 use crate::number::Number;
 use hallucinet::ops::add::Add;
 use hallucinet::ops::{Desc, Type};
@@ -20,7 +20,7 @@ fn cases() -> Vec<Case<Add>> {
     // The last one is longer than the piece of a task, and no multiple of it.
     [Shape::scalar(), Shape::new(1, 3, 5, 7), Shape::new(3, 17, 13, 11), Shape::new(2, 67, 31, 29)]
         .into_iter()
-        .flat_map(|shape| [Type::F32, Type::Bf16].map(|dtype| (shape, dtype)))
+        .flat_map(|shape| FORMATS.map(|dtype| (shape, dtype)))
         .map(|(shape, dtype)| {
             let mut normal = || Tensor::normal(&mut random, shape).rounded(dtype);
             Case::new(Add, [normal(), normal()])

@@ -1,6 +1,6 @@
 //! Casts between f32 and bf16.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, cpu, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, refuses, run};
 use crate::number::Number;
 use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::cast::Cast;
@@ -23,7 +23,7 @@ fn other(dtype: Type) -> Type {
 fn equals_the_plain_loop() {
     let mut random = Random::named(1, "cast");
     for shape in [Shape::scalar(), Shape::new(1, 3, 5, 7), Shape::new(3, 17, 13, 11), Shape::new(2, 67, 31, 29)] {
-        for to in [Type::F32, Type::Bf16] {
+        for to in FORMATS {
             let case = Case::new(Cast { to }, [Tensor::normal(&mut random, shape).rounded(other(to))]);
             case.check();
             case.check_nan(0);
@@ -35,7 +35,7 @@ fn equals_the_plain_loop() {
 #[test]
 fn the_gradient_is_cast_back() {
     use hallucinet::ops::{Op, Operand};
-    for to in [Type::F32, Type::Bf16] {
+    for to in FORMATS {
         let gradient = Cast { to }.gradient(&[true]);
         let [(op, operands)] = &gradient.emitted[..] else { panic!("one op") };
         assert_eq!(

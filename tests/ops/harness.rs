@@ -39,6 +39,9 @@ const BF16_UNIT: f64 = 1.0 / 256.0;
 /// Bytes of poison between regions.
 const BAND: usize = 256;
 
+/// Both formats of activations.
+pub const FORMATS: [Type; 2] = [Type::F32, Type::Bf16];
+
 /// Numbers as the device sees them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {

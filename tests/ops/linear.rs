@@ -1,9 +1,10 @@
 //! Fully connected layers and their gradients.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
 use crate::number::Number;
-use hallucinet::ops::Desc;
+use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::linear::{Linear, LinearData, LinearFilter};
+use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 
@@ -51,7 +52,7 @@ impl Oracle for LinearFilter {
 
 /// Shape of x and number of outputs: batches around a panel of 16 and its quadruple, depths that are no multiple of 16 and pass
 /// 256, outputs that are no multiple of 24.
-const SHAPES: [(Shape, usize); 8] = [
+const SHAPES: [(Shape, usize); 9] = [
     (Shape::matrix(1, 1), 1),
     (Shape::matrix(1, 3), 2),
     (Shape::new(3, 5, 2, 3), 7),
@@ -60,7 +61,12 @@ const SHAPES: [(Shape, usize); 8] = [
     (Shape::matrix(67, 16), 24),
     (Shape::new(5, 13, 5, 7), 49),
     (Shape::matrix(33, 48), 64),
+    // Deep enough that the card cuts it into slices.
+    (Shape::matrix(3, 1031), 10),
 ];
+
+/// The type of x and w, the type of y.
+const TYPES: [(Type, Type); 3] = [(Type::F32, Type::F32), (Type::Bf16, Type::Bf16), (Type::Bf16, Type::F32)];
 
 fn normal(shapes: &[Shape]) -> Vec<Tensor> {
     let mut random = Random::named(1, "linear");
@@ -69,8 +75,9 @@ fn normal(shapes: &[Shape]) -> Vec<Tensor> {
 
 #[test]
 fn forward_equals_the_plain_loop() {
-    for (x, outputs) in SHAPES {
-        let case = Case::new(Linear, normal(&[x, Shape { n: outputs, ..x }, Shape::vector(outputs)]));
+    for ((x, outputs), (input, output)) in SHAPES.into_iter().flat_map(|shape| TYPES.map(|types| (shape, types))) {
+        let [x, w, bias] = normal(&[x, Shape { n: outputs, ..x }, Shape::vector(outputs)]).try_into().unwrap();
+        let case = Case::new(Linear { output }, [x.rounded(input), w.rounded(input), bias]);
         case.check();
         case.check_gradient(&[0, 1, 2]);
         case.check_gradient(&[0]);
@@ -81,25 +88,47 @@ fn forward_equals_the_plain_loop() {
 
 #[test]
 fn gradients_equal_the_plain_loop() {
-    for (x, outputs) in SHAPES {
+    for ((x, outputs), dtype) in SHAPES.into_iter().flat_map(|shape| FORMATS.map(|dtype| (shape, dtype))) {
         let (w, dy) = (Shape { n: outputs, ..x }, Shape::matrix(x.n, outputs));
-        let data = Case::new(LinearData, normal(&[dy, w, x]));
+        let rounded = |shapes: &[Shape]| normal(shapes).into_iter().map(|t| t.rounded(dtype)).collect::<Vec<_>>();
+        let data = Case::new(LinearData, rounded(&[dy, w, x]));
         data.check();
         data.check_nan(0);
-        let filter = Case::new(LinearFilter, normal(&[x, dy, w]));
+        let filter = Case::new(LinearFilter, rounded(&[x, dy, w]));
         filter.check();
         filter.check_nan(1);
     }
+}
+
+/// A dy in f32 beside filters in bf16 is rounded first: the same bits as a dy that came rounded. db alone keeps its precision.
+#[test]
+fn an_f32_gradient_is_rounded_for_bf16_filters() {
+    let (x, w, dy) = (Shape::new(5, 13, 5, 7), Shape::new(49, 13, 5, 7), Shape::matrix(5, 49));
+    let [x, w, wide] = normal(&[x, w, dy]).try_into().unwrap();
+    let (x, w, narrow) = (x.rounded(Type::Bf16), w.rounded(Type::Bf16), wide.clone().rounded(Type::Bf16));
+    let device = cpu(Level::detect(), 2);
+    let data = |dy: &Tensor| run(device, &LinearData, &[dy.clone(), w.clone(), x.clone()], 0xFF);
+    assert!(data(&wide) == data(&narrow));
+    let filter = |dy: &Tensor| run(device, &LinearFilter, &[x.clone(), dy.clone(), w.clone()], 0xFF);
+    let (from_wide, from_narrow) = (filter(&wide), filter(&narrow));
+    assert!(from_wide[0] == from_narrow[0] && from_wide[1] != from_narrow[1]);
+    let exact: f64 = wide.values().iter().step_by(49).sum();
+    assert!((from_wide[1].values()[0] - exact).abs() <= 5.0 * crate::number::UNIT * exact.abs().max(5.0));
 }
 
 #[test]
 fn refuses_what_does_not_fit() {
     let f32 = |n, c, h, w| Desc::f32(Shape::new(n, c, h, w));
     let (x, w, bias) = (f32(4, 3, 2, 2), f32(7, 3, 2, 2), Desc::f32(Shape::vector(7)));
-    refuses(&Linear, &[x, f32(7, 3, 2, 1), bias]);
-    refuses(&Linear, &[x, f32(7, 12, 1, 1), bias]);
-    refuses(&Linear, &[x, w, Desc::f32(Shape::vector(4))]);
-    refuses(&Linear, &[x, w]);
+    let linear = Linear { output: Type::F32 };
+    refuses(&linear, &[x, f32(7, 3, 2, 1), bias]);
+    refuses(&linear, &[x, f32(7, 12, 1, 1), bias]);
+    refuses(&linear, &[x, w, Desc::f32(Shape::vector(4))]);
+    refuses(&linear, &[x, w]);
+    refuses(&linear, &[x.of(Type::Bf16), w, bias]);
+    refuses(&linear, &[x, w, bias.of(Type::Bf16)]);
+    refuses(&Linear { output: Type::Bf16 }, &[x, w, bias]);
+    refuses(&LinearData, &[f32(4, 7, 1, 1).of(Type::Bf16), w, x]);
     refuses(&LinearData, &[f32(4, 6, 1, 1), w, x]);
     refuses(&LinearFilter, &[x, f32(3, 7, 1, 1), w]);
 }

@@ -1,9 +1,9 @@
 //! The pixel loss.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, refuses};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, refuses};
 use crate::number::Number;
-use hallucinet::ops::Desc;
 use hallucinet::ops::pixel_loss::PixelLoss;
+use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 
@@ -24,9 +24,11 @@ impl Oracle for PixelLoss {
 #[test]
 fn equals_the_plain_loop() {
     let mut random = Random::named(1, "pixel_loss");
-    for shape in [Shape::scalar(), Shape::new(1, 3, 5, 7), Shape::new(5, 3, 13, 11), Shape::new(3, 3, 28, 24)] {
-        let inputs = [Tensor::normal(&mut random, shape), Tensor::normal(&mut random, shape)];
-        let case = Case::new(PixelLoss { weight: 0.01 }, inputs);
+    let types = FORMATS.into_iter().flat_map(|y| FORMATS.map(|target| (y, target)));
+    let shapes = [Shape::scalar(), Shape::new(1, 3, 5, 7), Shape::new(5, 3, 13, 11), Shape::new(3, 3, 28, 24)];
+    for (shape, (y, target)) in types.flat_map(|types| shapes.map(|shape| (shape, types))) {
+        let [first, second] = [Tensor::normal(&mut random, shape), Tensor::normal(&mut random, shape)];
+        let case = Case::new(PixelLoss { weight: 0.01 }, [first.rounded(y), second.rounded(target)]);
         case.check();
         case.check_loss_gradient(&[0], 0.01);
         case.check_nan(0);
@@ -38,5 +40,6 @@ fn equals_the_plain_loop() {
 fn refuses_what_does_not_fit() {
     let y = Desc::f32(Shape::new(2, 3, 4, 5));
     refuses(&PixelLoss { weight: 1.0 }, &[y, Desc::f32(Shape::new(1, 3, 4, 5))]);
+    refuses(&PixelLoss { weight: 1.0 }, &[y, y.of(Type::U8)]);
     refuses(&PixelLoss { weight: 1.0 }, &[y]);
 }

@@ -1,6 +1,6 @@
 //! Mirroring and normalising u8 pictures; both exact.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
 use hallucinet::ops::pixels::{Mirror, Normalize};
 use hallucinet::ops::{Desc, Type};
@@ -45,12 +45,14 @@ fn mirror_equals_the_plain_loop_and_undoes_itself() {
 #[test]
 fn normalize_equals_the_formula_for_every_byte() {
     let all: Vec<u8> = (0..=255).collect();
-    let out = Case::new(Normalize, [Tensor::u8(Shape::new(1, 1, 16, 16), &all)]).check();
     let exact: Vec<f64> = all.iter().map(|byte| (f64::from(*byte) - 127.5) / 128.0).collect();
-    assert_eq!(out[0].values(), exact);
-    let mut random = Random::named(1, "normalize");
-    for shape in SHAPES {
-        Case::new(Normalize, [Tensor::pixels(&mut random, shape)]).check();
+    for output in FORMATS {
+        let out = Case::new(Normalize { output }, [Tensor::u8(Shape::new(1, 1, 16, 16), &all)]).check();
+        assert_eq!(out[0].values(), exact);
+        let mut random = Random::named(1, "normalize");
+        for shape in SHAPES {
+            Case::new(Normalize { output }, [Tensor::pixels(&mut random, shape)]).check();
+        }
     }
 }
 
@@ -59,5 +61,6 @@ fn refuses_what_does_not_fit() {
     let pixels = Desc { shape: Shape::new(2, 3, 4, 5), dtype: Type::U8 };
     refuses(&Mirror, &[pixels, Desc { shape: Shape::matrix(3, 1), dtype: Type::U8 }]);
     refuses(&Mirror, &[pixels, Desc { shape: Shape::matrix(2, 1), dtype: Type::I32 }]);
-    refuses(&Normalize, &[Desc::f32(pixels.shape)]);
+    refuses(&Normalize { output: Type::F32 }, &[Desc::f32(pixels.shape)]);
+    refuses(&Normalize { output: Type::U8 }, &[pixels]);
 }

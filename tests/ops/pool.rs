@@ -1,6 +1,6 @@
 //! 2x2 maximum.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
 use crate::number::Number;
 use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::pool::{Pool, PoolGradient};
@@ -62,9 +62,12 @@ fn without_ties(random: &mut Random, shape: Shape) -> Tensor {
 fn forward_equals_the_plain_loop() {
     let mut random = Random::named(1, "pool");
     for shape in SHAPES {
-        let case = Case::new(Pool, [without_ties(&mut random, shape)]);
-        case.check();
-        case.check_gradient(&[0]);
+        let x = without_ties(&mut random, shape);
+        for case in FORMATS.map(|dtype| Case::new(Pool, [x.clone().rounded(dtype)])) {
+            case.check();
+        }
+        // In bf16 some of the numbers are ties, where the derivative does not exist.
+        Case::new(Pool, [x]).check_gradient(&[0]);
     }
 }
 
@@ -73,7 +76,9 @@ fn of_equals_the_first_wins() {
     let mut random = Random::named(2, "pool");
     for shape in SHAPES {
         let numbers: Vec<f32> = (0..shape.elements()).map(|_| random.below(3) as f32).collect();
-        Case::new(Pool, [Tensor::f32(shape, &numbers)]).check();
+        for dtype in FORMATS {
+            Case::new(Pool, [Tensor::f32(shape, &numbers).rounded(dtype)]).check();
+        }
     }
 }
 
@@ -81,17 +86,18 @@ fn of_equals_the_first_wins() {
 fn nan_stays_seen() {
     let mut random = Random::named(3, "pool");
     // Even extents: every element belongs to a window.
-    let case = Case::new(Pool, [without_ties(&mut random, SHAPES[3])]);
-    case.check_nan(0);
+    for dtype in FORMATS {
+        Case::new(Pool, [without_ties(&mut random, SHAPES[3]).rounded(dtype)]).check_nan(0);
+    }
 }
 
 #[test]
 fn backward_equals_the_plain_loop() {
     let mut random = Random::named(4, "pool");
-    for shape in SHAPES {
-        let x = without_ties(&mut random, shape);
+    for (shape, dtype) in SHAPES.into_iter().flat_map(|shape| FORMATS.map(|dtype| (shape, dtype))) {
+        let x = without_ties(&mut random, shape).rounded(dtype);
         let index = run(cpu(Level::detect(), 1), &Pool, std::slice::from_ref(&x), 0).swap_remove(1);
-        let case = Case::new(PoolGradient, [Tensor::normal(&mut random, index.desc.shape), index, x]);
+        let case = Case::new(PoolGradient, [Tensor::normal(&mut random, index.desc.shape).rounded(dtype), index, x]);
         case.check();
         case.check_nan(0);
     }
@@ -105,4 +111,5 @@ fn refuses_what_does_not_fit() {
     refuses(&Pool, &[Desc { dtype: Type::U8, ..x }]);
     refuses(&PoolGradient, &[Desc::f32(Shape::new(2, 3, 4, 2)), index, x]);
     refuses(&PoolGradient, &[Desc::f32(half), Desc::f32(half), x]);
+    refuses(&PoolGradient, &[Desc::f32(half).of(Type::Bf16), index, x]);
 }

@@ -1,9 +1,9 @@
 //! PReLU and its gradients.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
-use hallucinet::ops::Desc;
 use hallucinet::ops::prelu::{Prelu, PreluGradient};
+use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 
@@ -44,6 +44,10 @@ const SHAPES: [Shape; 6] = [
     Shape::new(1, 1, 32, 32),
 ];
 
+fn cases() -> impl Iterator<Item = (Shape, Type)> {
+    SHAPES.into_iter().flat_map(|shape| FORMATS.map(|dtype| (shape, dtype)))
+}
+
 /// Numbers at least 1/16 from the kink at 0, where the derivative does not exist.
 fn without_kink(random: &mut Random, shape: Shape) -> Tensor {
     let away = |value: f64| (value + 0.0625 * value.signum()) as f32;
@@ -54,9 +58,9 @@ fn without_kink(random: &mut Random, shape: Shape) -> Tensor {
 #[test]
 fn forward_equals_the_plain_loop() {
     let mut random = Random::named(1, "prelu");
-    for shape in SHAPES {
+    for (shape, dtype) in cases() {
         let slope = Tensor::normal(&mut random, Shape::vector(shape.c));
-        let case = Case::new(Prelu, [without_kink(&mut random, shape), slope]);
+        let case = Case::new(Prelu, [without_kink(&mut random, shape).rounded(dtype), slope]);
         case.check();
         for wanted in [vec![0], vec![1], vec![0, 1]] {
             case.check_gradient(&wanted);
@@ -68,9 +72,10 @@ fn forward_equals_the_plain_loop() {
 #[test]
 fn backward_equals_the_plain_loop() {
     let mut random = Random::named(2, "prelu");
-    for shape in SHAPES {
+    for (shape, dtype) in cases() {
         let slope = Tensor::normal(&mut random, Shape::vector(shape.c));
-        let inputs = [Tensor::normal(&mut random, shape), Tensor::normal(&mut random, shape), slope];
+        let mut normal = || Tensor::normal(&mut random, shape).rounded(dtype);
+        let inputs = [normal(), normal(), slope];
         let case = Case::new(PreluGradient, inputs);
         case.check();
         case.check_nan(0);
@@ -97,5 +102,7 @@ fn refuses_what_does_not_fit() {
     let (x, slope) = (Desc::f32(Shape::new(2, 3, 4, 5)), Desc::f32(Shape::vector(3)));
     refuses(&Prelu, &[x, Desc::f32(Shape::vector(4))]);
     refuses(&Prelu, &[x]);
+    refuses(&Prelu, &[x.of(Type::Bf16), slope.of(Type::Bf16)]);
+    refuses(&PreluGradient, &[x, x.of(Type::Bf16), slope]);
     refuses(&PreluGradient, &[Desc::f32(Shape::new(2, 3, 5, 4)), x, slope]);
 }

@@ -1,6 +1,6 @@
 //! Bicubic resampling, its transpose, and the exact down-sampling of u8 pictures.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
 use crate::number::{Number, UNIT};
 use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::resize::{Degrade, Resize, ResizeTransposed};
@@ -81,9 +81,11 @@ fn cases() -> impl Iterator<Item = (Flavour, Shape, (usize, usize))> {
 fn forward_equals_the_plain_loop() {
     let mut random = Random::named(1, "resize");
     for (flavour, x, (height, width)) in cases() {
-        let case = Case::new(Resize { flavour, height, width }, [Tensor::normal(&mut random, x)]);
-        case.check();
-        case.check_gradient(&[0]);
+        let x = Tensor::normal(&mut random, x);
+        for case in FORMATS.map(|dtype| Case::new(Resize { flavour, height, width }, [x.clone().rounded(dtype)])) {
+            case.check();
+            case.check_gradient(&[0]);
+        }
     }
 }
 
@@ -99,8 +101,11 @@ fn nan_stays_seen() {
 fn transpose_equals_the_plain_loop() {
     let mut random = Random::named(3, "resize");
     for (flavour, x, (h, w)) in cases() {
-        let dy = Tensor::normal(&mut random, Shape { h, w, ..x });
-        Case::new(ResizeTransposed { flavour }, [dy, Tensor::normal(&mut random, x)]).check();
+        let (dy, x) = (Tensor::normal(&mut random, Shape { h, w, ..x }), Tensor::normal(&mut random, x));
+        for dtype in FORMATS {
+            let inputs = [dy.clone().rounded(dtype), x.clone().rounded(dtype)];
+            Case::new(ResizeTransposed { flavour }, inputs).check();
+        }
     }
 }
 
@@ -159,6 +164,7 @@ fn refuses_what_does_not_fit() {
     refuses(&Resize { flavour, height: 0, width: 4 }, &[Desc::f32(x)]);
     refuses(&Resize { flavour, height: 4, width: 4 }, &[u8(x)]);
     refuses(&ResizeTransposed { flavour }, &[Desc::f32(Shape { c: 4, ..x }), Desc::f32(x)]);
+    refuses(&ResizeTransposed { flavour }, &[Desc::f32(x).of(Type::Bf16), Desc::f32(x)]);
     refuses(&Degrade { flavour, scale: 4 }, &[u8(Shape { h: 9, ..x })]);
     refuses(&Degrade { flavour, scale: 0 }, &[u8(x)]);
     refuses(&Degrade { flavour, scale: 4 }, &[u8(Shape { c: 1, ..x })]);
