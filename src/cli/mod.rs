@@ -11,6 +11,7 @@ use crate::backend::Choice;
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::tasks::{self, Context, Listener};
+use answer::Answer;
 use args::{Command, Common, ConfigSource, Device, Request};
 use console::{Console, Progress};
 use std::ffi::OsString;
@@ -45,39 +46,7 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
     let listener = Screen { console, bar: Mutex::new(None) };
     let context =
         Context { device: choice(common.device), threads: common.threads, listener: &listener, stop: stop.as_ref() };
-    let answer = match command {
-        Command::Train(args::Train::New(new)) => {
-            let config = match &new.config {
-                ConfigSource::File(path) => Config::load(path, &new.overrides)?,
-                ConfigSource::Preset(name) => Config::preset(name, &new.overrides)?,
-            };
-            let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
-            answer::train(&tasks::train::train(&context, &request)?)
-        }
-        Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
-        Command::Synth(given) => {
-            let request = request::synth(given, common.seed);
-            tasks::synth::write(&context, &request)?;
-            answer::synth(&request)
-        }
-        Command::Pack(given) => {
-            let request = request::pack(given);
-            answer::pack(&tasks::pack::pack(&context, &request)?, &request.out)
-        }
-        Command::Info(given) => answer::info(&tasks::inspect::info(&context, &given.input)?),
-        Command::Check(given) => answer::check(&tasks::inspect::check(&context, &given.input)?),
-        Command::Degrade(given) => {
-            let request = request::degrade(given);
-            answer::degrade(tasks::degrade::degrade(&context, &request)?, &request)
-        }
-        Command::Hallucinate(given) => {
-            answer::hallucinate(&tasks::hallucinate::hallucinate(&context, &request::hallucinate(given))?)
-        }
-        Command::Embed(given) => answer::embed(&tasks::embed::embed(&context, &request::embed(given))?),
-        Command::Verify(given) => answer::verify(&tasks::verify::verify(&context, &request::verify(given))?),
-        Command::Doctor => answer::doctor(&tasks::doctor::doctor(&context)?),
-        _ => return Err(Error::Usage("not there yet".into())),
-    };
+    let answer = perform(&context, common, command)?;
     listener.clear();
     if common.json {
         console.json(&answer.json)?
@@ -85,6 +54,43 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         console.print(&answer.text)?
     }
     Ok(answer.code)
+}
+
+/// Runs the task of a command and words its findings.
+fn perform(context: &Context, common: &Common, command: Command) -> Result<Answer> {
+    Ok(match command {
+        Command::Train(args::Train::New(new)) => {
+            let config = match &new.config {
+                ConfigSource::File(path) => Config::load(path, &new.overrides)?,
+                ConfigSource::Preset(name) => Config::preset(name, &new.overrides)?,
+            };
+            let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
+            answer::train(&tasks::train::train(context, &request)?)
+        }
+        Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(context, &run)?),
+        Command::Synth(given) => {
+            let request = request::synth(given, common.seed);
+            tasks::synth::write(context, &request)?;
+            answer::synth(&request)
+        }
+        Command::Pack(given) => {
+            let request = request::pack(given);
+            answer::pack(&tasks::pack::pack(context, &request)?, &request.out)
+        }
+        Command::Info(given) => answer::info(&tasks::inspect::info(context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::inspect::check(context, &given.input)?),
+        Command::Degrade(given) => {
+            let request = request::degrade(given);
+            answer::degrade(tasks::degrade::degrade(context, &request)?, &request)
+        }
+        Command::Hallucinate(given) => {
+            answer::hallucinate(&tasks::hallucinate::hallucinate(context, &request::hallucinate(given))?)
+        }
+        Command::Embed(given) => answer::embed(&tasks::embed::embed(context, &request::embed(given))?),
+        Command::Verify(given) => answer::verify(&tasks::verify::verify(context, &request::verify(given))?),
+        Command::Doctor => answer::doctor(&tasks::doctor::doctor(context)?),
+        _ => return Err(Error::Usage("not there yet".into())),
+    })
 }
 
 fn choice(device: Device) -> Choice {
