@@ -3,11 +3,22 @@
 use super::args::{self, Input};
 use crate::model::Source;
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{degrade, embed, hallucinate, pack, synth, verify};
+use crate::tasks::{degrade, demo, embed, eval, hallucinate, pack, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
 const SEED: u64 = 1;
+
+pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
+    demo::Request { out: given.out, seed: seed.unwrap_or(SEED), sizes: Default::default() }
+}
+
+pub fn eval(given: args::Eval) -> eval::Request {
+    let args::Eval { model, data, pairs, fold, input, out, no_mirror, allow_missing, cut } = given;
+    let input = input.map(source);
+    let args::Cut { crop, landmarks } = cut;
+    eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+}
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
     let args::Synth { out, identities, images, sheet } = given;
@@ -39,11 +50,14 @@ pub fn verify(given: args::Verify) -> verify::Request {
 }
 
 fn ways(input: Option<Input>, data: Option<PathBuf>, given: args::Cut) -> Ways {
-    let input = input.map(|input| match input {
+    Ways { input: input.map(source), data, cut: cut(given) }
+}
+
+fn source(input: Input) -> Source {
+    match input {
         Input::Hr => Source::Hr,
         Input::Lr => Source::Lr,
-    });
-    Ways { input, data, cut: cut(given) }
+    }
 }
 
 fn cut(given: args::Cut) -> Cut {
