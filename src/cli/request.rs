@@ -1,13 +1,26 @@
 //! What the command line says, as the requests of tasks: tasks know nothing of flags.
 
-use super::args::{self, Input};
+use super::args::{self, ConfigSource, Input};
+use crate::error::Result;
 use crate::model::Source;
+use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{degrade, embed, hallucinate, pack, synth, verify};
+use crate::tasks::{bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
 const SEED: u64 = 1;
+
+pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
+    demo::Request { out: given.out, seed: seed.unwrap_or(SEED), sizes: Default::default() }
+}
+
+pub fn eval(given: args::Eval) -> eval::Request {
+    let args::Eval { model, data, pairs, fold, input, out, no_mirror, allow_missing, cut } = given;
+    let input = input.map(source);
+    let args::Cut { crop, landmarks } = cut;
+    eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+}
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
     let args::Synth { out, identities, images, sheet } = given;
@@ -38,12 +51,34 @@ pub fn verify(given: args::Verify) -> verify::Request {
     verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
 }
 
+/// The configuration that a command names.
+pub fn config(source: &ConfigSource, overrides: &Overrides) -> Result<Config> {
+    match source {
+        ConfigSource::File(path) => Config::load(path, overrides),
+        ConfigSource::Preset(name) => Config::preset(name, overrides),
+    }
+}
+
+pub fn plan(given: args::Plan) -> Result<plan::Request> {
+    let args::Network { config: source_of, overrides, batch, identities } = given.network;
+    let inference = given.inference.map(source);
+    Ok(plan::Request { config: config(&source_of, &overrides)?, batch, identities, inference })
+}
+
+pub fn bench(given: args::Network) -> Result<bench::Request> {
+    let args::Network { config: source_of, overrides, batch, identities } = given;
+    Ok(bench::Request { config: config(&source_of, &overrides)?, batch, identities })
+}
+
 fn ways(input: Option<Input>, data: Option<PathBuf>, given: args::Cut) -> Ways {
-    let input = input.map(|input| match input {
+    Ways { input: input.map(source), data, cut: cut(given) }
+}
+
+fn source(input: Input) -> Source {
+    match input {
         Input::Hr => Source::Hr,
         Input::Lr => Source::Lr,
-    });
-    Ways { input, data, cut: cut(given) }
+    }
 }
 
 fn cut(given: args::Cut) -> Cut {

@@ -7,7 +7,7 @@ use crate::model::Source;
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::{Network, to_pixels};
+use crate::tasks::network::{Network, Runner, to_pixels};
 use crate::tasks::pictures::{self, CHUNK, Prepared, Ways};
 use crate::tasks::{Context, output};
 use rayon::prelude::*;
@@ -74,19 +74,13 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         if context.stopped() {
             return Err(Error::Interrupted(format!("stopped after {} of {total} pictures", range.start)));
         }
-        let prepared = pictures.load(range.clone())?;
-        let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
-        let units = runner.run(&low)?.pictures;
-        check_finite(&targets[range.clone()], &units)?;
-        let restored = to_pixels(&units);
-        for (prepared, restored) in prepared.into_iter().zip(restored.chunks_exact(3 * HR.0 * HR.1)) {
-            let row = Row::new(prepared, restored.to_vec())?;
+        let targets = &targets[range.clone()];
+        for row in chunk(&runner, pictures.load(range.clone())?, targets)? {
             each.extend(row.psnr()?);
             if request.sheet.is_some() && rows.len() < SHEET {
                 rows.push(row);
             }
         }
-        write(&targets[range.clone()], &restored)?;
         context.listener.progress("hallucinate", range.end as u64, total as u64, 1, "");
     }
     if let Some(sheet) = &request.sheet {
@@ -102,6 +96,16 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         sheet: request.sheet.clone(),
         psnr: mean(&each),
     })
+}
+
+/// Hallucinates some pictures and writes them.
+fn chunk(runner: &Runner, prepared: Vec<Prepared>, targets: &[PathBuf]) -> Result<Vec<Row>> {
+    let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
+    let units = runner.run(&low)?.pictures;
+    check_finite(targets, &units)?;
+    let restored = to_pixels(&units);
+    write(targets, &restored)?;
+    prepared.into_iter().zip(restored.chunks_exact(3 * HR.0 * HR.1)).map(|(p, rgb)| Row::new(p, rgb.to_vec())).collect()
 }
 
 /// One picture in the three forms of a sheet.

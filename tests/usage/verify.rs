@@ -10,14 +10,14 @@ fn pair() -> (PathBuf, PathBuf) {
 #[test]
 fn the_cosine_is_that_of_the_features_that_embed_writes() {
     let (a, b) = pair();
-    for (mirror, flag) in [("--mirror", None), ("-q", Some("--no-mirror"))] {
-        let more = if mirror == "--mirror" { vec![mirror] } else { vec![] };
-        let (x, y) = (rows(&shared().joint, &[&a], &more).concat(), rows(&shared().joint, &[&b], &more).concat());
+    let ways: [(&[&str], &[&str]); 2] = [(&["--mirror"], &[]), (&[], &["--no-mirror"])];
+    for (of_embed, of_verify) in ways {
+        let (x, y) = (rows(&shared().joint, &[&a], of_embed).concat(), rows(&shared().joint, &[&b], of_embed).concat());
         let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
         let wanted = dot(&x, &y) / (dot(&x, &x) * dot(&y, &y)).sqrt();
         let mut words =
             vec!["verify", "--model", word(&shared().joint), word(&a), word(&b), "--threshold", "-1", "--json", "-q"];
-        words.extend(flag);
+        words.extend(of_verify);
         let ran = run(folder().path(), &words).ok();
         assert_eq!(ran.stderr, "");
         let cosine = ran.json()["cosine"].as_f64().unwrap();

@@ -1,6 +1,7 @@
 //! What `data synth`, `pack`, `info`, `check` and `degrade` found or made.
 
 use super::Answer;
+use crate::cli::console::printable;
 use crate::data::pack::PackInfo;
 use crate::tasks::inspect::{Checked, Contents};
 use crate::tasks::{degrade, synth};
@@ -53,7 +54,7 @@ pub fn check(checked: &Checked) -> Answer {
         many => format!("{many} things are wrong"),
     };
     let mut lines = vec![describe(&checked.contents), format!("checked  {verdict}")];
-    lines.extend(wrong.iter().take(LISTED).map(|what| format!("wrong    {}", super::super::console::printable(what))));
+    lines.extend(wrong.iter().take(LISTED).map(|what| format!("wrong    {}", printable(what))));
     if wrong.len() > LISTED {
         lines.push(format!("         and {} more, see --json", wrong.len() - LISTED));
     }

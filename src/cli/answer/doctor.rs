@@ -45,11 +45,8 @@ fn json(findings: &Findings) -> Value {
         .iter()
         .map(|check| json!({ "name": check.name, "pass": check.pass, "error": check.error }))
         .collect();
-    let kernels: Vec<Value> = findings
-        .kernels
-        .iter()
-        .map(|(room, entry)| json!({ "room": room, "entry": entry, "cpu": true, "cuda": false }))
-        .collect();
+    let kernels: Vec<Value> =
+        findings.kernels.iter().map(|(room, entry)| json!({ "room": room, "entry": entry })).collect();
     let driver = findings.cuda_driver.as_ref().map(|path| path.display().to_string());
     json!({
         "devices": [

@@ -1,16 +1,16 @@
 //! Everything that is checked before a run computes anything: output folder, lists, data, models to start from.
 
 use crate::backend::Device;
-use crate::checkpoint::State;
+use crate::checkpoint::{self, State};
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces::{Faces, Selection, Source};
 use crate::data::lists::People;
 use crate::error::{Error, Result};
-use crate::formats::safetensors::Tensors;
+use crate::formats::safetensors::{self, Tensors};
 use crate::model::config::{Config, Data, Mode};
 use crate::model::{Model, Parameter, Part};
 use crate::tasks::Context;
-use crate::tasks::network::{Network, fitting};
+use crate::tasks::network::fitting;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,21 +101,22 @@ pub struct Init {
     pub fingerprint: String,
 }
 
-/// Reads the models of `--init` and keeps what fits; the classifier and centers of other identities start afresh.
+/// Reads the models of `--init` and keeps what fits by name; a file of tensors needs no metadata. The classifier and the
+/// centers of other identities start afresh.
 pub fn open_init(config: &Config, paths: &[PathBuf], data: &Training) -> Result<Init> {
     let model = Model::trained_by(config, data.identities)?;
     let parameters = model.parameters();
     let mut init = Init { fingerprint: data.fingerprint.clone(), ..Init::default() };
     for path in paths {
-        let network = Network::load(path)?;
+        let tensors = safetensors::read(&checkpoint::resolve_model(path)?)?.tensors;
         let place = path.display().to_string();
-        let (mut used, mut fresh) = (0, false);
-        for parameter in parameters.iter().filter(|parameter| network.tensors().contains_key(&parameter.name)) {
-            if of_other_identities(network.tensors(), parameter) {
-                fresh = true;
+        let (mut used, mut others) = (0, None);
+        for parameter in parameters.iter().filter(|parameter| tensors.contains_key(&parameter.name)) {
+            if let Some(identities) = of_other_identities(&tensors, parameter) {
+                others = Some(identities);
                 continue;
             }
-            let tensor = fitting(network.tensors(), parameter, &place)?;
+            let tensor = fitting(&tensors, parameter, &place)?;
             init.tensors.insert(parameter.name.clone(), tensor.clone());
             used += 1;
         }
@@ -123,8 +124,8 @@ pub fn open_init(config: &Config, paths: &[PathBuf], data: &Training) -> Result<
             return Err(Error::Input(format!("{place}: it has none of the networks that this configuration trains")));
         }
         init.notes.push(format!("init     {used} tensors from {place}"));
-        if fresh {
-            let (there, here) = (network.model.identities, data.identities);
+        if let Some(there) = others {
+            let here = data.identities;
             init.notes.push(format!("init     fc6 and centers start afresh: {there} identities there, {here} here"));
         }
     }
@@ -132,9 +133,11 @@ pub fn open_init(config: &Config, paths: &[PathBuf], data: &Training) -> Result<
     Ok(init)
 }
 
-fn of_other_identities(tensors: &Tensors, parameter: &Parameter) -> bool {
+/// The identities that a classifier or centers of another training set tell apart.
+fn of_other_identities(tensors: &Tensors, parameter: &Parameter) -> Option<usize> {
     let by_identity = parameter.part == Part::Centers || parameter.name.starts_with("recognizer.fc6.");
-    by_identity && tensors.get(&parameter.name).is_some_and(|there| there.shape.first() != parameter.file_shape.first())
+    let there = tensors.get(&parameter.name).filter(|_| by_identity)?.shape.first()?;
+    (Some(there) != parameter.file_shape.first()).then_some(*there)
 }
 
 /// A frozen hallucinator must have been trained by somebody.
