@@ -134,7 +134,7 @@ fn linear(device: &Arc<dyn Device>) -> Result<Check> {
     let (xs, ws) = (Shape::matrix(3, 211), Shape::matrix(21, 211));
     let (x, w, bias) =
         (numbers("linear.x", xs.elements()), numbers("linear.w", ws.elements()), numbers("linear.bias", ws.n));
-    let y = one_op(device, Linear, &[(xs, &x), (ws, &w), (Shape::vector(ws.n), &bias)])?;
+    let y = one_op(device, Linear { output: Type::F32 }, &[(xs, &x), (ws, &w), (Shape::vector(ws.n), &bias)])?;
     let mut exact = Vec::new();
     for row in x.chunks_exact(xs.c) {
         for (column, bias) in w.chunks_exact(ws.c).zip(&bias) {
