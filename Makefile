@@ -1,15 +1,27 @@
 # Two commands: `make demo` (two minutes, no network, no GPU) and `make test`.
-.PHONY: demo test bench clean
+.PHONY: demo test test-kernels-sanitized cuda-wheels bench clean
+
+# The demo needs no CUDA and waits for none: where no kernel was compiled yet, it builds without. Once `make test` has compiled
+# them both build the same program, so that going from one to the other rebuilds nothing.
+NO_CUDA := $(if $(wildcard target/release/build/hallucinet-*/out/*.fatbin),,HALLUCINET_CUDA=off)
+
+# The pinned wheels of a CUDA compiler, where the machine has none; see tools/cuda-wheels.sh.
+cuda-wheels:
+	sh tools/cuda-wheels.sh
 
 demo:
-	cargo build --release --locked
+	$(NO_CUDA) cargo build --release --locked
 	rm -rf demo
 	./target/release/hallucinet demo --out demo
 
-test:
+test: cuda-wheels
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo test --release --locked
+
+# Small shapes under AddressSanitizer and ThreadSanitizer.
+test-kernels-sanitized:
+	sh tests/emulator/sanitized.sh
 
 bench:
 	cargo bench --locked
