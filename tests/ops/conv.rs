@@ -109,7 +109,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 17] = [
+const GEOMETRIES: [Geometry; 25] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -128,11 +128,30 @@ const GEOMETRIES: [Geometry; 17] = [
     (Shape::new(1, 3, 13, 10), 5, (3, 3), 3, 1),
     // A stride larger than the filter: some pixels of x are never read and have gradient 0. And padding alone at the border.
     (Shape::new(1, 3, 7, 7), 2, (1, 2), 3, 3),
+    // Channels in eights, as tensor cores are fed 16 bytes at a time: slices of 32 depths full and not, tiles of 128 pixels, of 64 and 128
+    // channels full and passed.
+    (Shape::new(2, 8, 9, 8), 16, (3, 3), 1, 1),
+    (Shape::new(1, 40, 10, 7), 24, (4, 4), 2, 1),
+    (Shape::new(1, 16, 12, 11), 72, (1, 1), 1, 0),
+    (Shape::new(2, 24, 11, 7), 8, (3, 5), 2, 2),
+    // First and last layers: tiles of 8 x 16 pixels passed, few channels on either side, several slices of 32 channels.
+    (Shape::new(2, 3, 17, 19), 64, (3, 3), 1, 1),
+    (Shape::new(1, 72, 9, 18), 3, (3, 3), 1, 1),
+    (Shape::new(1, 16, 9, 17), 3, (5, 5), 2, 2),
+    (Shape::new(1, 3, 19, 35), 8, (9, 9), 2, 4),
 ];
 
 fn normal(name: &str, shapes: &[Shape]) -> Vec<Tensor> {
     let mut random = Random::named(1, name);
     shapes.iter().map(|shape| Tensor::normal(&mut random, *shape)).collect()
+}
+
+const TYPES: [Type; 2] = [Type::F32, Type::Bf16];
+
+/// All of these tensors in one type of activations, except for vectors with one number per channel, which stay f32.
+fn in_type(dtype: Type, tensors: Vec<Tensor>, vectors: std::ops::Range<usize>) -> Vec<Tensor> {
+    let tensors = tensors.into_iter().enumerate();
+    tensors.map(|(index, tensor)| if vectors.contains(&index) { tensor } else { tensor.rounded(dtype) }).collect()
 }
 
 fn output(op: &dyn Op, shapes: &[Shape]) -> Shape {
@@ -143,10 +162,13 @@ fn output(op: &dyn Op, shapes: &[Shape]) -> Shape {
 fn forward_equals_the_plain_loop() {
     for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES {
         let w = Shape::new(outputs, x.c, kh, kw);
-        let case = Case::new(Conv::new(stride, pad, true), normal("conv", &[x, w, Shape::vector(outputs)]));
-        case.check();
-        case.check_gradient(&[0, 1, 2]);
-        (0..3).for_each(|input| case.check_nan_at_least(input));
+        let tensors = normal("conv", &[x, w, Shape::vector(outputs)]);
+        for dtype in TYPES {
+            let case = Case::new(Conv::new(stride, pad, true), in_type(dtype, tensors.clone(), 2..3));
+            case.check();
+            (0..3).for_each(|input| case.check_nan_at_least(input));
+        }
+        Case::new(Conv::new(stride, pad, true), tensors).check_gradient(&[0, 1, 2]);
     }
 }
 
@@ -164,8 +186,14 @@ fn gradients_come_where_they_are_wanted() {
 
 #[test]
 fn every_epilogue_equals_the_plain_loop() {
-    let geometries = [GEOMETRIES[4], GEOMETRIES[1], (Shape::new(1, 4, 9, 7), 21, (3, 3), 2, 1)];
-    for (geometry, bits) in (0..3 * 16).map(|index| (geometries[index / 16], index % 16)) {
+    let geometries = [
+        GEOMETRIES[4],
+        GEOMETRIES[1],
+        (Shape::new(1, 4, 9, 7), 21, (3, 3), 2, 1),
+        (Shape::new(1, 16, 5, 7), 24, (3, 3), 1, 1),
+        (Shape::new(1, 8, 9, 5), 5, (3, 3), 1, 1),
+    ];
+    for (geometry, bits) in (0..geometries.len() * 16).map(|index| (geometries[index / 16], index % 16)) {
         let (x, outputs, (kh, kw), stride, pad) = geometry;
         let on = |bit: usize| bits >> bit & 1 == 1;
         let op = Conv { stride, pad, bias: on(0), prelu: on(1), add: on(2), keep: on(3) };
@@ -173,9 +201,12 @@ fn every_epilogue_equals_the_plain_loop() {
         let y = output(&Conv::new(stride, pad, false), &shapes);
         shapes.extend((0..usize::from(op.bias) + usize::from(op.prelu)).map(|_| Shape::vector(outputs)));
         shapes.extend(op.add.then_some(y));
-        let case = Case::new(op, normal("epilogue", &shapes));
-        case.check();
-        (0..shapes.len()).for_each(|input| case.check_nan_at_least(input));
+        let vectors = 2..2 + usize::from(op.bias) + usize::from(op.prelu);
+        for dtype in TYPES {
+            let case = Case::new(op.clone(), in_type(dtype, normal("epilogue", &shapes), vectors.clone()));
+            case.check();
+            (0..shapes.len()).for_each(|input| case.check_nan_at_least(input));
+        }
     }
 }
 
@@ -184,11 +215,14 @@ fn data_gradient_equals_the_plain_loop() {
     for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES {
         let w = Shape::new(outputs, x.c, kh, kw);
         let dy = output(&Conv::new(stride, pad, false), &[x, w]);
-        Case::new(ConvData::new(stride, pad), normal("data", &[dy, w, x])).check();
-        let case = Case::new(ConvData { stride, pad, add: true }, normal("data", &[dy, w, x, x]));
-        case.check();
-        case.check_nan_at_least(0);
-        case.check_nan_at_least(3);
+        for dtype in TYPES {
+            Case::new(ConvData::new(stride, pad), in_type(dtype, normal("data", &[dy, w, x]), 0..0)).check();
+            let tensors = in_type(dtype, normal("data", &[dy, w, x, x]), 0..0);
+            let case = Case::new(ConvData { stride, pad, add: true }, tensors);
+            case.check();
+            case.check_nan_at_least(0);
+            case.check_nan_at_least(3);
+        }
     }
 }
 
@@ -198,8 +232,11 @@ fn filter_gradient_equals_the_plain_loop() {
     for (x, outputs, (kh, kw), stride, pad) in GEOMETRIES.into_iter().chain([more]) {
         let w = Shape::new(outputs, x.c, kh, kw);
         let dy = output(&Conv::new(stride, pad, false), &[x, w]);
-        for bias in [false, true] {
-            let case = Case::new(ConvFilter { stride, pad, bias }, normal("filter", &[x, dy, w]));
+        for (dtype, bias) in TYPES.into_iter().flat_map(|dtype| [(dtype, false), (dtype, true)]) {
+            // w is there for its shape alone: the filter in bf16, or its f32 master.
+            let masters = if bias { 2..3 } else { 0..0 };
+            let tensors = in_type(dtype, normal("filter", &[x, dy, w]), masters);
+            let case = Case::new(ConvFilter { stride, pad, bias }, tensors);
             case.check();
             case.check_nan_at_least(1);
         }
@@ -209,8 +246,11 @@ fn filter_gradient_equals_the_plain_loop() {
 #[test]
 fn transposed_equals_the_plain_loop() {
     // x, outputs, kernel, stride, pad
-    let geometries: [Geometry; 7] = [
+    let geometries: [Geometry; 10] = [
         (Shape::new(1, 1, 1, 1), 1, (4, 4), 2, 1),
+        (Shape::new(1, 16, 6, 7), 24, (4, 4), 2, 1),
+        (Shape::new(1, 40, 9, 10), 3, (4, 4), 2, 1),
+        (Shape::new(1, 3, 5, 9), 8, (4, 4), 2, 1),
         (Shape::new(2, 3, 7, 5), 5, (4, 4), 2, 1),
         (Shape::new(1, 17, 6, 7), 19, (4, 4), 2, 1),
         (Shape::new(1, 5, 4, 5), 3, (3, 3), 1, 1),
@@ -224,9 +264,9 @@ fn transposed_equals_the_plain_loop() {
         plain.check();
         plain.check_gradient(&[0, 1]);
         plain.check_gradient(&[1]);
-        for keep in [false, true] {
+        for (dtype, keep) in TYPES.into_iter().flat_map(|dtype| [(dtype, false), (dtype, true)]) {
             let op = TransposedConv { stride, pad, prelu: true, keep };
-            let case = Case::new(op, normal("up", &[x, w, Shape::vector(outputs)]));
+            let case = Case::new(op, in_type(dtype, normal("up", &[x, w, Shape::vector(outputs)]), 2..3));
             case.check();
             (0..3).for_each(|input| case.check_nan_at_least(input));
         }
@@ -252,4 +292,17 @@ fn refuses_what_does_not_fit() {
     refuses(&TransposedConv::new(2, 1), &[x, f32(5, 3, 4, 4)]);
     refuses(&TransposedConv::new(2, 9), &[f32(1, 3, 1, 1), f32(3, 3, 4, 4)]);
     refuses(&TransposedConv::new(0, 1), &[x, f32(3, 5, 4, 4)]);
+    let bf16 = |desc: Desc| desc.of(Type::Bf16);
+    refuses(&plain, &[bf16(x), w]);
+    refuses(&plain, &[x.of(Type::U8), w.of(Type::U8)]);
+    refuses(&Conv::new(1, 1, true), &[bf16(x), bf16(w), bf16(bias)]);
+    refuses(&Conv { add: true, ..plain }, &[bf16(x), bf16(w), f32(2, 5, 8, 7)]);
+    refuses(&ConvData::new(1, 1), &[f32(2, 5, 8, 7), bf16(w), bf16(x)]);
+    refuses(&ConvFilter { stride: 1, pad: 1, bias: false }, &[bf16(x), f32(2, 5, 8, 7), w]);
+    refuses(&ConvFilter { stride: 1, pad: 1, bias: false }, &[x, f32(2, 5, 8, 7), w.of(Type::I32)]);
+    refuses(&TransposedConv::new(2, 1), &[bf16(x), f32(3, 5, 4, 4)]);
+    refuses(
+        &TransposedConv { prelu: true, ..TransposedConv::new(2, 1) },
+        &[bf16(x), bf16(f32(3, 5, 4, 4)), bf16(bias)],
+    );
 }
