@@ -18,7 +18,7 @@
 //! * [`backend`]: a device knows bytes and launches, and has never heard of a convolution.
 //! * [`data`]: image files to aligned crops to batches. [`metrics`]: pure functions of slices.
 //! * [`checkpoint`], [`formats`]: files, written atomically, read with suspicion. [`report`]: pictures and curves in one HTML file.
-//! * [`error`], [`shape`], [`random`], [`resample`]: leaves that everyone may import and that import nothing of the crate.
+//! * [`error`], [`files`], [`shape`], [`random`], [`resample`]: leaves that everyone may import and that import nothing of the crate.
 //!
 //! Activations live in memory as NHWC, filters as OHWI; files hold the world's NCHW and OIHW.
 
@@ -27,6 +27,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod formats;
 pub mod graph;
 pub mod metrics;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use super::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A longer line is not one of ours, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -27,7 +27,7 @@ impl Metrics {
         if path.exists() {
             let (kept, dropped) = lines_until(path, step)?;
             if dropped {
-                atomic::write(path, &kept)?;
+                files::write(path, &kept)?;
             }
         }
         let mut options = File::options();

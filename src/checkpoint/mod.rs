@@ -1,18 +1,15 @@
 //! Everything a training run leaves on disk, written so that a machine that stops at any moment loses at most the last
 //! checkpoint. It knows files and named arrays, and neither networks nor losses.
 //!
-//! * [`atomic`]: one file or one folder appears whole or not at all.
 //! * [`save`], [`latest`]: `checkpoints/step-N/{model,optimizer}.safetensors, state.json`.
 //! * [`Run`]: the run folder: configuration, origin, metrics, last good model; one writer at a time.
 //! * [`resolve_model`]: from what the user gives as `--model` to the weights file.
 
-pub mod atomic;
 mod metrics;
 mod run;
 mod state;
 mod steps;
 
-pub use atomic::{create_empty_folder, write as write_atomic};
 pub use metrics::Metrics;
 pub use run::{Origin, Run, resolve_model};
 pub use state::{Stamp, State};

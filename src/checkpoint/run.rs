@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CHECKPOINTS, Found, MODEL_FILE, Metrics, atomic};
+use super::{CHECKPOINTS, Found, MODEL_FILE, Metrics};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The effective configuration, which `--resume` reads.
 const CONFIG_FILE: &str = "config.toml";
@@ -47,10 +48,10 @@ impl Run {
             Error::Usage("paths of --data and --init must be UTF-8 to be kept in a run folder".to_owned())
         })?;
         let was_there = folder.exists();
-        atomic::create_empty_folder(folder)?;
+        files::create_empty_folder(folder)?;
         // The configuration comes last: a folder that has one has all it takes to be resumed.
-        let written = atomic::write(&folder.join(ORIGIN_FILE), (origin + "\n").as_bytes())
-            .and_then(|()| atomic::write(&folder.join(CONFIG_FILE), config.as_bytes()));
+        let written = files::write(&folder.join(ORIGIN_FILE), (origin + "\n").as_bytes())
+            .and_then(|()| files::write(&folder.join(CONFIG_FILE), config.as_bytes()));
         if let Err(error) = written {
             // The folder goes back to what it was, so that the same command works once there is room.
             let _ = std::fs::remove_file(folder.join(ORIGIN_FILE));
@@ -74,8 +75,8 @@ impl Run {
             )));
         }
         let run = Run { _lock: lock(folder)?, folder: folder.to_owned() };
-        atomic::remove_temporaries(folder);
-        atomic::remove_temporaries(&folder.join(CHECKPOINTS));
+        files::remove_temporaries(folder);
+        files::remove_temporaries(&folder.join(CHECKPOINTS));
         Ok(run)
     }
 
@@ -125,7 +126,7 @@ impl Run {
     /// # Errors
     /// `Io`, with the older one as it was.
     pub fn write_model(&self, bytes: &[u8]) -> Result<()> {
-        atomic::write(&self.folder.join(MODEL_FILE), bytes)
+        files::write(&self.folder.join(MODEL_FILE), bytes)
     }
 
     /// Writes any other file of the run, such as `report.html` or `samples/step-100.png`, whole; folders are made.
@@ -134,9 +135,9 @@ impl Run {
     /// `Io`.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
-        let folder = atomic::folder_of(&path);
+        let folder = files::folder_of(&path);
         std::fs::create_dir_all(folder).map_err(Error::io("cannot create the folder", folder))?;
-        atomic::write(&path, bytes)
+        files::write(&path, bytes)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{CHECKPOINTS, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, Stamp, State, atomic};
+use super::{CHECKPOINTS, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, Stamp, State};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Contents};
 
 /// No state is larger, in bytes.
@@ -47,7 +48,7 @@ pub fn save(run: &Path, state: &State, model: &[u8], optimizer: &[u8], keep: usi
     let already = load(&folder).is_ok_and(|there| there.state.files == state.files);
     if !already {
         let state = state.to_bytes()?;
-        atomic::write_folder(&folder, &[(MODEL_FILE, model), (OPTIMIZER_FILE, optimizer), (STATE_FILE, &state)])?;
+        files::write_folder(&folder, &[(MODEL_FILE, model), (OPTIMIZER_FILE, optimizer), (STATE_FILE, &state)])?;
     }
     prune(&checkpoints, state.step, keep.max(1));
     Ok(folder)

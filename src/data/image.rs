@@ -13,7 +13,6 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::netpbm;
-use super::write::write_atomic;
 use crate::error::{Error, Result};
 
 /// More pixels than this are refused before anything is allocated for them.
@@ -188,5 +187,5 @@ pub fn encode_png(picture: &Picture) -> Result<Vec<u8>> {
 
 /// Writes a PNG file, whole or not at all.
 pub fn write_png(path: &Path, picture: &Picture) -> Result<()> {
-    write_atomic(path, &encode_png(picture)?)
+    crate::files::write(path, &encode_png(picture)?)
 }

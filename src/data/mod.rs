@@ -13,4 +13,3 @@ pub mod lists;
 mod netpbm;
 pub mod pack;
 pub mod synth;
-pub mod write;

@@ -18,9 +18,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::folder::{Listing, identity_of};
-use super::write::Pending;
 use crate::backend::map::Map;
 use crate::error::{Error, Result};
+use crate::files::Pending;
 use crate::shape::HR;
 
 /// Bytes of a face: 112 rows of 96 RGB pixels.

@@ -5,10 +5,10 @@
 //! header claims must agree with the file's length before anything is allocated for it.
 //! Format: numpy/lib/format.py (NEP 1).
 
-use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 const ALIGNMENT: usize = 64;
@@ -32,21 +32,9 @@ pub fn write(path: &Path, rows: usize, columns: usize, values: &[f32]) -> Result
     if rows.checked_mul(columns) != Some(values.len()) {
         return Err(Error::Shape(format!("{} values are not a {rows}x{columns} array", values.len())));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let cannot = |action: &'static str| Error::io(action, path);
-    let mut file = temporary_in(folder).map_err(cannot("cannot create a file beside"))?;
-    let mut out = std::io::BufWriter::new(file.as_file_mut());
-    out.write_all(&header(rows, columns)).map_err(cannot("cannot write"))?;
-    for value in values {
-        out.write_all(&value.to_le_bytes()).map_err(cannot("cannot write"))?;
-    }
-    out.flush().map_err(cannot("cannot write"))?;
-    drop(out);
-    file.as_file().sync_all().map_err(cannot("cannot flush"))?;
-    file.persist(path).map_err(|failed| cannot("cannot put in place")(failed.error))?;
-    std::fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(Error::io("cannot flush the folder of", path))
+    let mut bytes = header(rows, columns);
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    files::write(path, &bytes)
 }
 
 /// Reads a two-dimensional `<f4` array.
@@ -85,18 +73,6 @@ fn header(rows: usize, columns: usize) -> Vec<u8> {
     text.push('\n');
     // The text is under 120 bytes for any pair of usize, so it fits the two bytes of version 1.0.
     [MAGIC, &[1, 0], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
-}
-
-/// A dot-named file that ends with the permissions of any other file of the user: temporaries are private, a result is not.
-fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".npy-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666)); // The umask takes away what the user does not grant.
-    }
-    builder.tempfile_in(folder)
 }
 
 /// Header text and data of a file.

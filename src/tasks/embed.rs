@@ -58,7 +58,7 @@ struct Line<'a> {
 }
 
 fn write(path: &Path, names: &[String], rows: &[f32], width: usize, mirror: bool) -> Result<()> {
-    output::make_folder(crate::checkpoint::atomic::folder_of(path))?;
+    output::make_folder(crate::files::folder_of(path))?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => npy::write(path, names.len(), width, rows),
         Some("jsonl") => {

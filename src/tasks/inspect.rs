@@ -2,7 +2,8 @@
 
 use crate::data::folder::{self, Listing};
 use crate::data::image;
-use crate::data::pack::{Pack, PackInfo};
+use crate::data::pack::Pack;
+pub use crate::data::pack::PackInfo;
 use crate::error::{Error, Result};
 use crate::tasks::Context;
 use rayon::prelude::*;

@@ -1,10 +1,9 @@
 //! Where results go: places that are checked before anything is computed, files and folders that appear whole or not at all.
 //! Knows paths and bytes, nothing of what they mean.
 
-use crate::checkpoint::atomic::{folder_of, sync_folder};
 use crate::data::folder::Found;
-use crate::data::write::write_atomic;
 use crate::error::{Error, Result};
+use crate::files::{self, folder_of, sync_folder};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -110,7 +109,7 @@ pub fn check_empty(out: &Path) -> Result<()> {
 /// Writes a file whole or not at all, with the folders it lies in.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     make_folder(folder_of(path))?;
-    write_atomic(path, bytes)
+    files::write(path, bytes)
 }
 
 /// Makes a folder and those it lies in.

@@ -31,7 +31,7 @@ pub fn pack(context: &Context, request: &Request) -> Result<PackInfo> {
     };
     let source = Source::open(&request.input)?;
     let alignment = alignment(&cut, &request.input)?;
-    output::make_folder(crate::checkpoint::atomic::folder_of(&request.out))?;
+    output::make_folder(crate::files::folder_of(&request.out))?;
     context.listener.progress("pack", 0, source.listing().len() as u64, 1, "");
     let (info, warnings) = source.pack(&alignment, &request.out, &mut |done, total| {
         context.listener.progress("pack", done as u64, total as u64, 1, "");

@@ -3,6 +3,7 @@
 use crate::checkpoint;
 use crate::data::folder::Found;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::verification::cosine;
 use crate::tasks::Context;
 use crate::tasks::network::Network;
@@ -71,7 +72,7 @@ fn found(path: &Path) -> Found {
 
 /// The threshold of the calibration beside a weights file, where there is one.
 fn calibrated(weights: &Path) -> Result<Option<f64>> {
-    let path = checkpoint::atomic::folder_of(weights).join(CALIBRATION_FILE);
+    let path = files::folder_of(weights).join(CALIBRATION_FILE);
     let wrong =
         |what: String| Error::Input(format!("{}: {what}; calibrate again, or give --threshold", path.display()));
     let file = match std::fs::File::open(&path) {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hallucinet::checkpoint::{Metrics, Origin, Run, atomic, create_empty_folder, resolve_model, write_atomic};
+use hallucinet::checkpoint::{Metrics, Origin, Run, resolve_model};
+use hallucinet::files;
 
 use crate::{names, save, some_bytes};
 
@@ -59,12 +60,12 @@ fn a_folder_that_cannot_be_written_is_an_input_output_error() {
         let error = Run::create(&path, "", &origin()).unwrap_err();
         assert_eq!(error.exit_code(), 5, "{error}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
-        let error = write_atomic(&path, b"x").unwrap_err();
+        let error = files::write(&path, b"x").unwrap_err();
         assert_eq!(error.exit_code(), 5, "{error}");
     }
     let empty = place.path().join("empty");
-    create_empty_folder(&empty).unwrap();
-    create_empty_folder(&empty).unwrap();
+    files::create_empty_folder(&empty).unwrap();
+    files::create_empty_folder(&empty).unwrap();
     assert_eq!(names(place.path()), ["empty", "file"]);
 }
 
@@ -148,19 +149,19 @@ fn a_file_is_replaced_whole_and_others_may_read_it() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("file");
     let plain = place.path().join("plain");
-    write_atomic(&path, b"first").unwrap();
-    write_atomic(&path, b"second").unwrap();
+    files::write(&path, b"first").unwrap();
+    files::write(&path, b"second").unwrap();
     std::fs::write(&plain, b"").unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"second");
     assert_eq!(names(place.path()), ["file", "plain"]);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions();
     assert_eq!(mode(&path), mode(&plain));
     // A writer that gives up half way leaves the older file, and no temporary.
-    let mut give_up = |file: &mut std::fs::File| {
-        std::io::Write::write_all(file, b"half")?;
+    let give_up = files::Pending::create(&path).unwrap().fill(|file| {
+        file.write_all(b"half")?;
         Err(std::io::Error::other("gave up"))
-    };
-    assert_eq!(atomic::write_with(&path, &mut give_up).unwrap_err().exit_code(), 5);
+    });
+    assert_eq!(give_up.unwrap_err().exit_code(), 5);
     assert_eq!(std::fs::read(&path).unwrap(), b"second");
     assert_eq!(names(place.path()), ["file", "plain"]);
 }

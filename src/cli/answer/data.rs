@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::cli::console::printable;
-use crate::data::pack::PackInfo;
+use crate::tasks::inspect::PackInfo;
 use crate::tasks::inspect::{Checked, Contents};
 use crate::tasks::{degrade, synth};
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 //! allow. Which of the three models is best is reported, never asserted.
 
 use super::Request;
-use crate::checkpoint::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics;
 use crate::metrics::interval::{Interval, bootstrap_mean};
 use crate::model::Source;
@@ -219,6 +219,6 @@ fn difference(name: String, values: &[f64], seed: u64) -> Result<Difference> {
 /// Writes the report and the numbers.
 pub(super) fn write(findings: &Findings, page: &str) -> Result<()> {
     let json = format!("{:#}\n", findings.to_json());
-    atomic::write(&findings.out.join("demo.json"), json.as_bytes())?;
-    atomic::write(&findings.out.join("report.html"), page.as_bytes())
+    files::write(&findings.out.join("demo.json"), json.as_bytes())?;
+    files::write(&findings.out.join("report.html"), page.as_bytes())
 }

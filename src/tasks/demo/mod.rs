@@ -10,10 +10,10 @@ mod report;
 
 pub use findings::{Difference, Findings, Row};
 
-use crate::checkpoint::atomic;
 use crate::data::align::Alignment;
 use crate::data::faces::Source;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model;
 use crate::model::config::{Config, Mode, Overrides, Word};
 use crate::tasks::network::Network;
@@ -104,7 +104,7 @@ fn tour(context: &Context, request: &Request) -> Result<Findings> {
     let config = Config::preset(PRESET, &overrides)?;
     // The device comes before the first file.
     let device = context.open_device()?;
-    atomic::create_empty_folder(out)?;
+    files::create_empty_folder(out)?;
     let listener = Inside(context.listener);
     let inside = Context { listener: &listener, ..*context };
     prepare(&inside, request, &pairs)?;
@@ -178,7 +178,7 @@ fn prepare(context: &Context, request: &Request, pairs: &str) -> Result<()> {
     people::draw(context, &train, *seed, (0, sizes.identities), sizes.images)?;
     people::draw(context, &test(out), *seed, (sizes.identities, sizes.strangers), sizes.strangers_images)?;
     Source::open(&train)?.pack(&Alignment::None, &out.join(PACK), &mut |_, _| ())?;
-    atomic::write(&out.join(PAIRS), pairs.as_bytes())?;
+    files::write(&out.join(PAIRS), pairs.as_bytes())?;
     match context.stopped() {
         true => Err(Error::Interrupted("stopped after drawing faces".into())),
         false => Ok(()),

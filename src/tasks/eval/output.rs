@@ -1,8 +1,8 @@
 //! The folder of details that `eval --out` writes: scores, ROC, pictures, a report. Written whole, at the end.
 
 use super::{Evaluation, Request, Restoration, Verification};
-use crate::checkpoint::atomic;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::report::charts::{self, Series};
 use crate::report::html::Report;
 use std::fmt::Write;
@@ -36,10 +36,10 @@ pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<(
         files.push(("scores.csv", scores(verification).into_bytes()));
     }
     check(out)?;
-    let parent = atomic::folder_of(out);
+    let parent = files::folder_of(out);
     std::fs::create_dir_all(parent).map_err(Error::io("cannot create the folder", parent))?;
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
-    atomic::write_folder(out, &files)
+    files::write_folder(out, &files)
 }
 
 /// A line a pair; the threshold is the one that answered this pair.

@@ -1,9 +1,11 @@
 //! Files and folders that appear whole or not at all: a temporary with a dot name in the same folder, write, fsync,
-//! rename, fsync of the folder. It knows bytes and paths only.
+//! rename, fsync of the folder. A leaf: it knows bytes and paths only.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
@@ -15,26 +17,52 @@ const MARK: &str = ".tmp-";
 /// # Errors
 /// `Io`, with nothing left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, &mut |file| file.write_all(bytes))
+    Pending::create(path)?.fill(|file| file.write_all(bytes))?.commit()
 }
 
-/// Writes a file whole by a function that is given the open temporary, for content that is never in memory at once.
-///
-/// # Errors
-/// As [`write`].
-pub fn write_with(path: &Path, content: &mut dyn FnMut(&mut File) -> std::io::Result<()>) -> Result<()> {
-    let folder = folder_of(path);
-    let mut temporary = tempfile::Builder::new();
-    let prefix = temporary_prefix(path);
-    temporary.prefix(&prefix);
-    // The library's default would hide the file from everyone else; this leaves it to the umask, as for any other file.
-    #[cfg(unix)]
-    temporary.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    let mut temporary = temporary.tempfile_in(folder).map_err(Error::io("cannot create", path))?;
-    let written = content(temporary.as_file_mut()).and_then(|()| temporary.as_file().sync_all());
-    written.map_err(Error::io("cannot write", path))?;
-    temporary.persist(path).map_err(|error| Error::io("cannot write", path)(error.error))?;
-    sync_folder(folder)
+/// A file that is being written, piece by piece, and does not have its name yet; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Pending {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl Pending {
+    /// Opens a temporary beside `path`.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn create(path: &Path) -> Result<Self> {
+        let mut temporary = tempfile::Builder::new();
+        let prefix = temporary_prefix(path);
+        temporary.prefix(&prefix);
+        // The library's default would hide the file from everyone else; this leaves it to the umask, as for any other file.
+        #[cfg(unix)]
+        temporary.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        let temporary = temporary.tempfile_in(folder_of(path)).map_err(Error::io("cannot create", path))?;
+        Ok(Pending { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, temporary) })
+    }
+
+    /// Appends what `write` writes.
+    ///
+    /// # Errors
+    /// `Io`, with nothing left behind.
+    pub fn fill(mut self, write: impl FnOnce(&mut BufWriter<NamedTempFile>) -> std::io::Result<()>) -> Result<Self> {
+        write(&mut self.file).map_err(Error::io("cannot write", &self.path))?;
+        Ok(self)
+    }
+
+    /// Makes the bytes durable, gives the file its name, and makes the name durable.
+    ///
+    /// # Errors
+    /// `Io`, with an older file of that name as it was.
+    pub fn commit(self) -> Result<()> {
+        let Pending { path, file } = self;
+        let temporary = file.into_inner().map_err(|error| Error::io("cannot write", &path)(error.into_error()))?;
+        temporary.as_file().sync_all().map_err(Error::io("cannot write", &path))?;
+        temporary.persist(&path).map_err(|error| Error::io("cannot write", &path)(error.error))?;
+        sync_folder(folder_of(&path))
+    }
 }
 
 /// Writes a folder of files whole, replacing a folder of that name. The moment between setting the old one aside and
