@@ -136,6 +136,8 @@ pub struct Launch {
     pub params: Vec<u8>,
     /// Floating-point operations of the mathematics (a multiply-add is two), whatever the algorithm saves.
     pub flop: u64,
+    /// The layer it serves, for errors and profiles; the planner writes it. Decides nothing.
+    pub label: Arc<str>,
 }
 
 impl Launch {
@@ -169,12 +171,15 @@ impl Launch {
     }
 }
 
-/// The kernel with its geometry and the bytes it works on, for errors.
+/// The layer and the kernel with its geometry and the bytes it works on, for errors.
 impl std::fmt::Display for Launch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes =
             |regions: &[Region]| regions.iter().map(|region| region.bytes.to_string()).collect::<Vec<_>>().join("+");
         let dim = |[x, y, z]: Dim| format!("{x}x{y}x{z}");
+        if !self.label.is_empty() {
+            write!(f, "{}: ", self.label)?;
+        }
         write!(
             f,
             "kernel {:?} (grid {}, block {}, {} bytes shared, reads {} bytes, writes {})",

@@ -8,6 +8,7 @@ use crate::backend::{Launch, Region, Space};
 use crate::error::{Error, Result};
 use crate::ops::{Desc, Io, Place};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One node of the plan: which layer it serves and how many launches it takes.
 #[derive(Clone, Debug)]
@@ -69,7 +70,9 @@ impl Graph {
                 workspace,
             };
             let first = plan.launches.len();
-            plan.launches.extend(node.op.launches(&io));
+            let label: Arc<str> = Arc::from(node.label.as_str());
+            let launches = node.op.launches(&io).into_iter();
+            plan.launches.extend(launches.map(|launch| Launch { label: Arc::clone(&label), ..launch }));
             let launches = first..plan.launches.len();
             plan.steps.push(Step { label: node.label.clone(), op: node.op.name(), launches });
         }

@@ -312,5 +312,6 @@ pub fn elementwise<P: Pod>(
         writes,
         params: bytemuck::bytes_of(&params).to_vec(),
         flop: elements as u64,
+        label: Default::default(),
     }
 }

@@ -128,7 +128,10 @@ fn a_refused_launch_is_named() {
         let error = run(&program, &training).unwrap_err();
         let launch = &program.plan().launches[refused - 1];
         let said = sentence(&error);
-        assert!(said.contains(&format!("{:?}", launch.kernel)) && said.contains("grid "), "{said}");
+        assert!(
+            said.contains(&format!("{:?}", launch.kernel)) && said.contains("grid ") && said.contains(&*launch.label),
+            "{said}"
+        );
         // Nothing was lost: the same program runs when it is asked again.
         assert!(run(&program, &training).unwrap().is_finite());
     }

@@ -7,6 +7,7 @@
 mod driver;
 mod images;
 mod kernels;
+mod nvtx;
 mod replay;
 mod upload;
 

@@ -5,6 +5,7 @@
 
 use super::driver::{Context, Event, Graph, Outcome, Stream};
 use super::kernels::Kernels;
+use super::nvtx::Range;
 use crate::backend::{Launch, Space};
 use std::sync::Arc;
 
@@ -100,6 +101,8 @@ pub fn run(
         (_, Space::Arena) => bases[1] + region.offset as u64,
     };
     let mut pointers: Vec<u64> = regions.map(address).collect();
+    // The layer and its direction, around the driver call: what profilers show where launches are not replayed.
+    let _range = Range::new(&launch.label);
     let mut params = vec![0u64; launch.params.len().div_ceil(8)];
     bytemuck::cast_slice_mut::<u64, u8>(&mut params)[..launch.params.len()].copy_from_slice(&launch.params);
     // SAFETY: ops and kernels agree on the arguments (the case lists of `tests/ops` run every one of them between poisoned

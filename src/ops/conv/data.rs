@@ -90,6 +90,7 @@ pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual
             writes: vec![io.workspace],
             params: params.clone(),
             flop: 0,
+            label: Default::default(),
         },
         Launch {
             kernel,
@@ -100,6 +101,7 @@ pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual
             writes: vec![io.write(0), io.write(1)],
             params,
             flop: geometry.flop(),
+            label: Default::default(),
         },
     ]
 }

@@ -105,6 +105,7 @@ impl Op for ConvFilter {
                 writes: vec![io.workspace],
                 params: params.clone(),
                 flop: geometry.flop(),
+                label: Default::default(),
             },
             Launch {
                 kernel: &REDUCE,
@@ -115,6 +116,7 @@ impl Op for ConvFilter {
                 writes: vec![io.write(0), io.write(1)],
                 params,
                 flop: 0,
+                label: Default::default(),
             },
         ]
     }

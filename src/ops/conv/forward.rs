@@ -101,6 +101,7 @@ impl Op for Conv {
             writes: vec![io.write(0), io.write(1), io.workspace],
             params: bytemuck::bytes_of(&geometry).to_vec(),
             flop: geometry.flop(),
+            label: Default::default(),
         }]
     }
 
