@@ -201,6 +201,13 @@ pub enum Choice {
     Cuda(usize),
 }
 
+/// Rooms whose kernels this program has for a CUDA device; none where it was built without an nvcc.
+pub fn cuda_rooms() -> Vec<&'static str> {
+    let mut rooms: Vec<_> = cuda::embedded().iter().map(|image| image.room).collect();
+    rooms.dedup();
+    rooms
+}
+
 /// Opens a device and says why it is this one. `threads` of `None` means every core this process may use.
 ///
 /// Errors: [`Error::Device`](crate::Error) when a CUDA device is asked for; it is never replaced by another one silently.

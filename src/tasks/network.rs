@@ -8,6 +8,7 @@ use crate::graph::{Graph, Program};
 use crate::model::config::Config;
 use crate::model::{self, Inference, Model, Parameter, Source};
 use crate::shape::{HR, LR};
+use crate::tasks::load;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +80,8 @@ impl Network {
     /// Puts the networks on a device for batches of up to `batch` pictures.
     pub fn on(&self, device: &Arc<dyn Device>, source: Source, batch: usize) -> Result<Runner> {
         let (graph, values): (Graph, Inference) = model::inference(&self.model, source, batch)?;
-        let program = Program::new(Arc::clone(device), graph.plan())?;
+        let bytes = |batch| Ok(model::inference(&self.model, source, batch)?.0.plan().memory_bytes());
+        let program = load(device, graph.plan(), batch, bytes)?;
         for (parameter, offset) in self.model.parameters().placed() {
             program.write_store(offset, &parameter.to_memory(&self.tensors[&parameter.name].data))?;
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hallucinet::cli::args::{Command, Common, ConfigSource, Cut, Device, Eval, Input, Request, Train};
+use hallucinet::cli::args::{Command, Common, ConfigSource, Cut, Device, Eval, Input, Network, Plan, Request, Train};
 use hallucinet::model::config::{Downsample, Mode, Overrides};
 
 use crate::{command, request};
@@ -65,6 +65,32 @@ fn train_starts_a_run() {
     let Command::Train(Train::New(run)) = command("train --preset quick --data d --out r").1 else { panic!() };
     assert_eq!(run.config, ConfigSource::Preset("quick".to_owned()));
     assert_eq!(run.overrides, Overrides::default());
+}
+
+#[test]
+fn precision_is_a_key_of_the_configuration() {
+    let Command::Train(Train::New(run)) = command("train --preset quick --data d --out r --precision bf16").1 else {
+        panic!()
+    };
+    assert_eq!(run.overrides.set, [("train.precision".to_owned(), "bf16".to_owned())]);
+}
+
+#[test]
+fn plan_and_bench_need_no_argument_at_all() {
+    let paper = Network {
+        config: ConfigSource::Preset("paper".into()),
+        overrides: Overrides::default(),
+        batch: None,
+        identities: 10_572,
+    };
+    assert_eq!(command("bench").1, Command::Bench(paper.clone()));
+    assert_eq!(command("plan").1, Command::Plan(Plan { network: paper, inference: None }));
+    let Command::Plan(plan) = command("plan --config c --batch 256 --precision bf16 --inference lr --mode joint").1
+    else {
+        panic!()
+    };
+    assert_eq!((plan.network.config, plan.network.batch), (ConfigSource::File("c".into()), Some(256)));
+    assert_eq!((plan.inference, plan.network.overrides.mode), (Some(Input::Lr), Some(Mode::Joint)));
 }
 
 #[test]

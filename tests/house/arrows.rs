@@ -36,7 +36,7 @@ const NARROW: &[(&str, &[&str])] = &[
     // The one mmap lives where `unsafe` may.
     ("data -> backend", &["map"]),
     // Devices are opened and passed on; launches and buffers are none of the tasks' business.
-    ("tasks -> backend", &["Choice", "Device", "Info", "open"]),
+    ("tasks -> backend", &["Choice", "Device", "Info", "open", "cuda_rooms"]),
     ("cli -> backend", &["Choice"]),
     ("cli -> model", &["config", "Source"]),
     ("report -> data", &["image"]),

@@ -5,7 +5,7 @@ mod self_test;
 pub use self_test::Check;
 
 use crate::backend::cpu::simd::Level;
-use crate::backend::libcuda;
+use crate::backend::{self, Choice, Info, libcuda};
 use crate::error::Result;
 use crate::model::config::{CenterUpdate, Config, Hallucinator, Mode, Overrides, Word};
 use crate::model::{self, Model};
@@ -21,6 +21,10 @@ pub struct Findings {
     pub cpu: Processor,
     /// The CUDA driver's library, where there is one.
     pub cuda_driver: Option<PathBuf>,
+    /// The first CUDA device, or why there is none that this program can use.
+    pub cuda: std::result::Result<Info, String>,
+    /// Rooms whose kernels this program has for a CUDA device.
+    pub cuda_rooms: Vec<&'static str>,
     /// Room and entry of every kernel that training and inference launch, sorted.
     pub kernels: Vec<(&'static str, &'static str)>,
     pub self_test: Vec<Check>,
@@ -57,6 +61,8 @@ pub fn doctor(context: &Context) -> Result<Findings> {
     Ok(Findings {
         cpu: processor(info.threads),
         cuda_driver: libcuda::find(),
+        cuda: backend::open(Choice::Cuda(0), None).map(|(cuda, _)| cuda.info()).map_err(|error| error.to_string()),
+        cuda_rooms: backend::cuda_rooms(),
         kernels: kernels()?,
         self_test: self_test::run(context, &device)?,
         device: info.name,

@@ -9,9 +9,9 @@ use crate::formats::safetensors::{self, Tensor, Tensors};
 use crate::graph::{Program, Value};
 use crate::model::config::{Config, Stage, Word};
 use crate::model::{self, Model, Parameter, Parameters, Training};
-use crate::tasks::Context;
 use crate::tasks::network::{Network, fitting};
 use crate::tasks::train::start::Init;
+use crate::tasks::{Context, load};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,8 @@ impl Session {
         self.collect()?;
         let Stage { recipe, loss } = &self.stages[stage];
         let (graph, values) = model::training(&self.model, recipe, loss, recipe.batch)?;
-        let program = Program::new(Arc::clone(&self.device), graph.plan())?;
+        let bytes = |batch| Ok(model::training(&self.model, recipe, loss, batch)?.0.plan().memory_bytes());
+        let program = load(&self.device, graph.plan(), recipe.batch, bytes)?;
         for ((_, offset), weights) in self.parameters.placed().zip(&self.weights) {
             program.write_store(offset, weights)?;
         }
