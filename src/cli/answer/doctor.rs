@@ -19,7 +19,10 @@ pub fn doctor(findings: &Findings) -> Answer {
             gibibytes(cpu.memory),
             gibibytes(cpu.available)
         ),
-        format!("cuda     not available: {}", why_no_cuda(findings)),
+        match &findings.cuda {
+            Ok(info) => format!("cuda     {}: {}, machine code for {}", info.name, info.detail, info.architecture),
+            Err(why) => format!("cuda     not available: {why}{}", driver(findings)),
+        },
         format!("kernels  {}", findings.kernels.iter().map(|(_, entry)| *entry).collect::<Vec<_>>().join(", ")),
     ];
     for check in &findings.self_test {
@@ -31,10 +34,23 @@ pub fn doctor(findings: &Findings) -> Answer {
     Answer { text: lines.join("\n"), json: json(findings), code: if findings.is_well() { 0 } else { 6 } }
 }
 
-fn why_no_cuda(findings: &Findings) -> String {
-    match &findings.cuda_driver {
-        Some(path) => format!("this build has no CUDA kernels; the driver is there ({})", path.display()),
-        None => "this build has no CUDA kernels, and this machine no driver (libcuda.so.1)".to_owned(),
+fn driver(findings: &Findings) -> String {
+    findings.cuda_driver.as_ref().map_or_else(String::new, |path| format!(" (the driver is {})", path.display()))
+}
+
+fn cuda(findings: &Findings) -> Value {
+    let driver = findings.cuda_driver.as_ref().map(|path| path.display().to_string());
+    match &findings.cuda {
+        Ok(info) => json!({
+            "name": info.name,
+            "available": true,
+            "model": info.detail,
+            "architecture": info.architecture,
+            "memory_bytes": info.memory.map(|memory| memory.total),
+            "free_bytes": info.memory.map(|memory| memory.free),
+            "driver": driver,
+        }),
+        Err(why) => json!({ "name": "cuda", "available": false, "why": why, "driver": driver }),
     }
 }
 
@@ -45,9 +61,11 @@ fn json(findings: &Findings) -> Value {
         .iter()
         .map(|check| json!({ "name": check.name, "pass": check.pass, "error": check.error }))
         .collect();
-    let kernels: Vec<Value> =
-        findings.kernels.iter().map(|(room, entry)| json!({ "room": room, "entry": entry })).collect();
-    let driver = findings.cuda_driver.as_ref().map(|path| path.display().to_string());
+    let kernels: Vec<Value> = findings
+        .kernels
+        .iter()
+        .map(|(room, entry)| json!({ "room": room, "entry": entry, "cuda": findings.cuda_rooms.contains(room) }))
+        .collect();
     json!({
         "devices": [
             {
@@ -60,7 +78,7 @@ fn json(findings: &Findings) -> Value {
                 "memory_bytes": memory,
                 "free_bytes": available,
             },
-            { "name": "cuda", "available": false, "why": why_no_cuda(findings), "driver": driver },
+            cuda(findings),
         ],
         "kernels": kernels,
         "self_test": { "device": findings.device, "pass": findings.is_well(), "checks": checks },
