@@ -26,6 +26,7 @@ pub struct Cuda {
     name: String,
     context: Arc<Context>,
     stream: Stream,
+    /// Held while anything is given to the stream: what another thread gave to a stream that records would be recorded.
     state: Mutex<State>,
     each: bool,
 }
@@ -125,6 +126,7 @@ impl Cuda {
 impl Device for Cuda {
     fn alloc(&self, bytes: usize) -> Result<Buffer> {
         let memory = DeviceMemory::new(&self.context, bytes).map_err(|fault| self.no_memory(bytes, fault))?;
+        let _state = self.state();
         memory.clear(&self.stream).map_err(self.failed("clearing memory"))?;
         Ok(Buffer { bytes, owner: Arc::new(memory) })
     }
@@ -146,6 +148,7 @@ impl Device for Cuda {
             return Ok(());
         }
         self.context.bind().map_err(self.failed("the context"))?;
+        let _state = self.state();
         memory.read(offset, to, &self.stream).map_err(self.failed("reading back, or the launches before it"))
     }
 
@@ -155,6 +158,7 @@ impl Device for Cuda {
             return Ok(());
         }
         self.context.bind().map_err(self.failed("the context"))?;
+        let _state = self.state();
         DeviceMemory::copy((source, from.1), (target, to.1), bytes, &self.stream).map_err(self.failed("a copy"))
     }
 
@@ -180,6 +184,7 @@ impl Device for Cuda {
     }
 
     fn sync(&self) -> Result<()> {
+        let _state = self.state();
         self.stream.synchronize().map_err(self.failed("the launches so far"))
     }
 

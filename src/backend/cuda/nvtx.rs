@@ -5,7 +5,11 @@ use std::ffi::{CString, c_char, c_int};
 use std::sync::OnceLock;
 
 struct Nvtx {
+    /// # Safety
+    /// The text must end with a zero.
     push: unsafe extern "C" fn(*const c_char) -> c_int,
+    /// # Safety
+    /// None but that this thread has a range open.
     pop: unsafe extern "C" fn() -> c_int,
 }
 
