@@ -34,8 +34,8 @@ pub struct Cuda {
 struct State {
     kernels: Kernels,
     recordings: Recordings,
-    /// Made when the first bytes are written.
-    upload: Option<Upload>,
+    /// Taken at once, so that what is free afterwards is free for plans.
+    upload: Upload,
 }
 
 impl Cuda {
@@ -58,7 +58,8 @@ impl Cuda {
         let said = |what: String| Error::Device(format!("{name}: {what}; use --device cpu"));
         let context = Context::open(ordinal).map_err(said)?;
         let stream = Stream::new(&context).map_err(|fault| said(fault.to_string()))?;
-        let state = State { kernels: Kernels::new(images), recordings: Recordings::default(), upload: None };
+        let upload = Upload::new(&context).map_err(|fault| no_memory(&name, &context, 4 * upload::HALF, fault))?;
+        let state = State { kernels: Kernels::new(images), recordings: Recordings::default(), upload };
         Ok(Cuda { name, context, stream, state: Mutex::new(state), each: false })
     }
 
@@ -125,7 +126,8 @@ impl Cuda {
 
 impl Device for Cuda {
     fn alloc(&self, bytes: usize) -> Result<Buffer> {
-        let memory = DeviceMemory::new(&self.context, bytes).map_err(|fault| self.no_memory(bytes, fault))?;
+        let memory = DeviceMemory::new(&self.context, bytes)
+            .map_err(|fault| no_memory(&self.name, &self.context, bytes, fault))?;
         let _state = self.state();
         memory.clear(&self.stream).map_err(self.failed("clearing memory"))?;
         Ok(Buffer { bytes, owner: Arc::new(memory) })
@@ -135,11 +137,7 @@ impl Device for Cuda {
         let memory = self.memory(to, offset, from.len())?;
         self.context.bind().map_err(self.failed("the context"))?;
         let mut state = self.state();
-        let upload = match &mut state.upload {
-            Some(upload) => upload,
-            empty => empty.insert(Upload::new(&self.context).map_err(|fault| self.no_memory(4 * upload::HALF, fault))?),
-        };
-        upload.write(memory, offset, from, &self.stream).map_err(self.failed("an upload"))
+        state.upload.write(memory, offset, from, &self.stream).map_err(self.failed("an upload"))
     }
 
     fn read(&self, from: &Buffer, offset: usize, to: &mut [u8]) -> Result<()> {
@@ -208,18 +206,16 @@ impl Device for Cuda {
     }
 }
 
-impl Cuda {
-    fn no_memory(&self, bytes: usize, fault: Fault) -> Error {
-        if !fault.out_of_memory() {
-            return self.error(format!("{bytes} bytes of memory: {fault}"));
-        }
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let free = self
-            .context
-            .memory()
-            .map_or_else(|_| String::new(), |(free, total)| format!(": {} of {} MiB are free", mib(free), mib(total)));
-        self.error(format!("out of memory: {} MiB more are needed{free}; use a smaller batch", mib(bytes)))
+/// Memory that could not be had: how much was wanted, and how much there is.
+fn no_memory(name: &str, context: &Context, bytes: usize, fault: Fault) -> Error {
+    if !fault.out_of_memory() {
+        return Error::Device(format!("{name}: {bytes} bytes of memory: {fault}"));
     }
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    let free = context
+        .memory()
+        .map_or_else(|_| String::new(), |(free, total)| format!(": {} of {} MiB are free", mib(free), mib(total)));
+    Error::Device(format!("{name}: out of memory: {} MiB more are needed{free}; use a smaller batch", mib(bytes)))
 }
 
 /// Whether there is a device that [`Cuda::open`] could open: how many, or a phrase that says why none.
