@@ -7,7 +7,7 @@
 use cudarc::driver::DriverError;
 use cudarc::driver::{result, sys};
 use std::ffi::{CString, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What failed: the driver's own name for it and its sentence.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Context {
     device: sys::CUdevice,
     handle: sys::CUcontext,
     pub properties: Properties,
+    /// Held while a stream records, and by whoever takes or gives back memory, which may wait for every stream there is.
+    quiet: Mutex<()>,
 }
 
 /// What a device is.
@@ -108,7 +110,7 @@ impl Context {
         }
         // SAFETY: the device is one that the driver named.
         let handle = unsafe { result::primary_ctx::retain(device) }.map_err(said)?;
-        let context = Context { device, handle, properties };
+        let context = Context { device, handle, properties, quiet: Mutex::new(()) };
         context.bind().map_err(|fault| fault.to_string())?;
         Ok(Arc::new(context))
     }
@@ -117,6 +119,11 @@ impl Context {
     pub fn bind(&self) -> Outcome<()> {
         // SAFETY: the context is retained until it is dropped.
         Ok(unsafe { result::ctx::set_current(self.handle) }?)
+    }
+
+    /// Keeps recordings and changes of memory apart, on all threads.
+    pub fn quiet(&self) -> MutexGuard<'_, ()> {
+        self.quiet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Free and total bytes of device memory.
@@ -280,6 +287,7 @@ pub struct DeviceMemory {
 impl DeviceMemory {
     pub fn new(context: &Arc<Context>, bytes: usize) -> Outcome<Self> {
         context.bind()?;
+        let _quiet = context.quiet();
         // SAFETY: any size is allowed but 0, which the driver refuses with an error.
         let address = unsafe { result::malloc_sync(bytes) }?;
         Ok(DeviceMemory { address, bytes, context: Arc::clone(context) })
@@ -324,6 +332,7 @@ impl DeviceMemory {
 impl Drop for DeviceMemory {
     fn drop(&mut self) {
         let _ = self.context.bind();
+        let _quiet = self.context.quiet();
         // SAFETY: nobody else has the address; the driver waits for work that still uses it.
         let _ = unsafe { result::free_sync(self.address) };
     }
@@ -342,6 +351,7 @@ unsafe impl Send for Pinned {}
 impl Pinned {
     pub fn new(context: &Arc<Context>, bytes: usize) -> Outcome<Self> {
         context.bind()?;
+        let _quiet = context.quiet();
         // SAFETY: ordinary cached pinned memory; ours until freed.
         let address = unsafe { result::malloc_host(bytes, 0) }?.cast::<u8>();
         // SAFETY: `bytes` bytes were given; their content is nobody's yet.
@@ -363,6 +373,7 @@ impl Pinned {
 impl Drop for Pinned {
     fn drop(&mut self) {
         let _ = self.context.bind();
+        let _quiet = self.context.quiet();
         // SAFETY: ours, and freed once.
         let _ = unsafe { result::free_host(self.address.cast::<c_void>()) };
     }

@@ -75,6 +75,7 @@ fn record(
     for launch in launches {
         kernels.function(context, launch).map_err(|what| format!("{launch}: {what}"))?;
     }
+    let _quiet = context.quiet();
     stream.begin_capture().map_err(|fault| format!("recording a list of launches: {fault}"))?;
     for launch in launches {
         if let Err(what) = run(context, kernels, stream, launch, bases) {
