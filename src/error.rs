@@ -57,7 +57,7 @@ impl Error {
     pub fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| match source.kind() {
-            std::io::ErrorKind::NotFound => {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 Error::Input(format!("{}: there is no such file or folder", path.display()))
             }
             _ => Error::Io { action: "cannot read", path, source },

@@ -4,15 +4,17 @@
 //! does not grow with the ops.
 
 pub mod cpu;
+pub mod cuda;
+pub mod libcuda;
 pub mod map;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::any::Any;
 use std::sync::Arc;
 
 /// What the rest of the crate may ask of a device. It knows bytes and launches, not tensors.
 pub trait Device: Send + Sync {
-    /// Takes `bytes` of zeroed device memory; out of memory is an [`Error::Device`] that says how much was asked for.
+    /// Takes `bytes` of zeroed device memory; out of memory is an [`Error::Device`](crate::Error) that says how much was asked for.
     fn alloc(&self, bytes: usize) -> Result<Buffer>;
     /// Copies `from` into the buffer at `offset`, ordered before launches given later.
     fn write(&self, to: &Buffer, offset: usize, from: &[u8]) -> Result<()>;
@@ -39,6 +41,15 @@ pub struct Info {
     pub architecture: String,
     /// Worker threads of a CPU; 1 for a GPU.
     pub threads: usize,
+    /// Memory of a device that has its own.
+    pub memory: Option<Free>,
+}
+
+/// A device's own memory in bytes, as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Free {
+    pub free: usize,
+    pub total: usize,
 }
 
 /// A piece of device memory. Dropping the last clone gives the memory back.
@@ -132,6 +143,49 @@ impl Launch {
     pub fn bytes(&self) -> u64 {
         self.reads.iter().chain(&self.writes).map(|region| region.bytes as u64).sum()
     }
+
+    /// Checks that every region lies inside its buffer and that nothing written is shared; a phrase otherwise.
+    fn check(&self, (store, arena): (usize, usize)) -> std::result::Result<(), String> {
+        for region in self.reads.iter().chain(&self.writes) {
+            let length = if region.space == Space::Store { store } else { arena };
+            if region.offset.checked_add(region.bytes).is_none_or(|end| end > length) {
+                return Err(format!("{self}: {region:?} is outside a buffer of {length}"));
+            }
+        }
+        for (index, written) in self.writes.iter().enumerate() {
+            let others = self.writes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, region)| region);
+            if let Some(other) = self.reads.iter().chain(others).find(|other| written.overlaps(other)) {
+                return Err(format!("{self} writes {written:?} over {other:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two launches do the same thing to the same places.
+    fn same(&self, other: &Launch) -> bool {
+        std::ptr::eq(self.kernel, other.kernel)
+            && (self.grid, self.block, self.shared) == (other.grid, other.block, other.shared)
+            && (&self.reads, &self.writes, &self.params) == (&other.reads, &other.writes, &other.params)
+    }
+}
+
+/// The kernel with its geometry and the bytes it works on, for errors.
+impl std::fmt::Display for Launch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes =
+            |regions: &[Region]| regions.iter().map(|region| region.bytes.to_string()).collect::<Vec<_>>().join("+");
+        let dim = |[x, y, z]: Dim| format!("{x}x{y}x{z}");
+        write!(
+            f,
+            "kernel {:?} (grid {}, block {}, {} bytes shared, reads {} bytes, writes {})",
+            self.kernel,
+            dim(self.grid),
+            dim(self.block),
+            self.shared,
+            bytes(&self.reads),
+            bytes(&self.writes)
+        )
+    }
 }
 
 /// Which device a command asked for.
@@ -144,16 +198,18 @@ pub enum Choice {
 
 /// Opens a device and says why it is this one. `threads` of `None` means every core this process may use.
 ///
-/// Errors: [`Error::Device`] when a CUDA device is asked for; it is never replaced by another one silently.
+/// Errors: [`Error::Device`](crate::Error) when a CUDA device is asked for; it is never replaced by another one silently.
 pub fn open(choice: Choice, threads: Option<usize>) -> Result<(Arc<dyn Device>, String)> {
+    let cuda = |ordinal| -> Result<Arc<dyn Device>> {
+        let each = std::env::var_os("HALLUCINET_ONE_BY_ONE").is_some_and(|value| value == "1");
+        Ok(Arc::new(cuda::Cuda::open(ordinal)?.one_by_one(each)))
+    };
     match choice {
-        Choice::Cuda(ordinal) => {
-            Err(Error::Device(format!("--device cuda:{ordinal}: this build has no CUDA kernels yet; use --device cpu")))
-        }
-        Choice::Cpu | Choice::Auto => {
-            let device = cpu::Cpu::new(threads)?;
-            let why = if choice == Choice::Cpu { "asked for" } else { "this build has no CUDA kernels" };
-            Ok((Arc::new(device), why.to_owned()))
-        }
+        Choice::Cuda(ordinal) => Ok((cuda(ordinal)?, "asked for".into())),
+        Choice::Cpu => Ok((Arc::new(cpu::Cpu::new(threads)?), "asked for".into())),
+        Choice::Auto => match cuda::devices() {
+            Ok(count) => Ok((cuda(0)?, format!("the first of {count} CUDA devices"))),
+            Err(why) => Ok((Arc::new(cpu::Cpu::new(threads)?), why)),
+        },
     }
 }

@@ -5,12 +5,14 @@ mod answer;
 pub mod args;
 pub mod console;
 pub mod interrupt;
+mod request;
 
 use crate::backend::Choice;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::Source;
+use crate::model::config::{Config, Overrides};
 use crate::tasks::{self, Context, Listener};
-use args::{Command, Common, ConfigSource, Device, Request};
+use args::{Command, Common, ConfigSource, Device, Network, Request};
 use console::{Console, Progress};
 use std::ffi::OsString;
 use std::sync::Mutex;
@@ -46,15 +48,49 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         Context { device: choice(common.device), threads: common.threads, listener: &listener, stop: stop.as_ref() };
     let answer = match command {
         Command::Train(args::Train::New(new)) => {
-            let config = match &new.config {
-                ConfigSource::File(path) => Config::load(path, &new.overrides)?,
-                ConfigSource::Preset(name) => Config::preset(name, &new.overrides)?,
-            };
+            let config = read(&new.config, &new.overrides)?;
             let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
             answer::train(&tasks::train::train(&context, &request)?)
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(&context, &run)?),
-        _ => return Err(Error::Usage("not there yet".into())),
+        Command::Plan(plan) => answer::plan(&tasks::plan::plan(&tasks::plan::Request {
+            config: read(&plan.network.config, &plan.network.overrides)?,
+            batch: plan.network.batch,
+            identities: plan.network.identities,
+            inference: plan.inference.map(source),
+        })?),
+        Command::Bench(network) => {
+            let config = read(&network.config, &network.overrides)?;
+            let Network { batch, identities, .. } = network;
+            answer::bench(&tasks::bench::bench(&context, &tasks::bench::Request { config, batch, identities })?)
+        }
+        Command::Demo(demo) => {
+            let seed = common.seed.unwrap_or(1);
+            let request = tasks::demo::Request { out: demo.out, seed, sizes: Default::default() };
+            answer::demo(&tasks::demo::demo(&context, &request)?)?
+        }
+        Command::Eval(eval) => answer::eval(&tasks::eval::eval(&context, &scoring(eval))?),
+        Command::Synth(given) => {
+            let request = request::synth(given, common.seed);
+            tasks::synth::write(&context, &request)?;
+            answer::synth(&request)
+        }
+        Command::Pack(given) => {
+            let request = request::pack(given);
+            answer::pack(&tasks::pack::pack(&context, &request)?, &request.out)
+        }
+        Command::Info(given) => answer::info(&tasks::inspect::info(&context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::inspect::check(&context, &given.input)?),
+        Command::Degrade(given) => {
+            let request = request::degrade(given);
+            answer::degrade(tasks::degrade::degrade(&context, &request)?, &request)
+        }
+        Command::Hallucinate(given) => {
+            answer::hallucinate(&tasks::hallucinate::hallucinate(&context, &request::hallucinate(given))?)
+        }
+        Command::Embed(given) => answer::embed(&tasks::embed::embed(&context, &request::embed(given))?),
+        Command::Verify(given) => answer::verify(&tasks::verify::verify(&context, &request::verify(given))?),
+        Command::Doctor => answer::doctor(&tasks::doctor::doctor(&context)?),
     };
     listener.clear();
     if common.json {
@@ -63,6 +99,35 @@ fn dispatch(console: &Console, common: &Common, command: Command) -> Result<i32>
         console.print(&answer.text)?
     }
     Ok(answer.code)
+}
+
+fn read(source: &ConfigSource, overrides: &Overrides) -> Result<Config> {
+    match source {
+        ConfigSource::File(path) => Config::load(path, overrides),
+        ConfigSource::Preset(name) => Config::preset(name, overrides),
+    }
+}
+
+fn scoring(eval: args::Eval) -> tasks::eval::Request {
+    tasks::eval::Request {
+        model: eval.model,
+        data: eval.data,
+        pairs: eval.pairs,
+        fold: eval.fold,
+        input: eval.input.map(source),
+        out: eval.out,
+        mirror: !eval.no_mirror,
+        allow_missing: eval.allow_missing,
+        crop: eval.cut.crop,
+        landmarks: eval.cut.landmarks,
+    }
+}
+
+fn source(input: args::Input) -> Source {
+    match input {
+        args::Input::Hr => Source::Hr,
+        args::Input::Lr => Source::Lr,
+    }
 }
 
 fn choice(device: Device) -> Choice {

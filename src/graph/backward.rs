@@ -42,11 +42,19 @@ impl Graph {
                 if !self.values[input.0].learns {
                     continue;
                 }
-                let sum = match gradients.get(input) {
+                let owner = self.values[input.0].stands_for.unwrap_or(*input);
+                if self.desc(part) != self.desc(owner) {
+                    let (name, desc) = (node.op.name(), self.desc(part));
+                    return Err(crate::Error::Shape(format!(
+                        "{name}: a gradient of {desc:?} for {:?}",
+                        self.desc(owner)
+                    )));
+                }
+                let sum = match gradients.get(&owner) {
                     Some(so_far) => self.apply(Add, &[part, *so_far])?,
                     None => part,
                 };
-                gradients.insert(*input, sum);
+                gradients.insert(owner, sum);
             }
         }
         self.label("");

@@ -3,11 +3,13 @@
 //!
 //! Nodes run in the order they were added, which is a topological order by construction, so an update in place simply comes last.
 
+mod account;
 mod backward;
 mod fuse;
 mod plan;
 mod run;
 
+pub use account::{Cost, largest_batch};
 pub use plan::{Plan, Step};
 pub use run::Program;
 
@@ -38,6 +40,8 @@ struct ValueInfo {
     learns: bool,
     /// Read from outside after a run.
     fetched: bool,
+    /// The value of which this one is a copy in another format.
+    stands_for: Option<Value>,
 }
 
 /// One use of an op.
@@ -127,6 +131,14 @@ impl Graph {
         Ok(self.apply_all(Arc::new(op), inputs)?[0])
     }
 
+    /// Uses an op that copies a value into another format. The copy stands for the value: what flows back to it, in the value's own
+    /// format, is the value's gradient.
+    pub fn stand_in(&mut self, op: impl Op + 'static, value: Value) -> Result<Value> {
+        let copy = self.apply(op, &[value])?;
+        self.values[copy.0].stands_for = Some(value);
+        Ok(copy)
+    }
+
     /// Shape and type of a value.
     pub fn desc(&self, value: Value) -> Desc {
         self.values[value.0].desc
@@ -153,7 +165,7 @@ impl Graph {
     }
 
     fn value(&mut self, desc: Desc, storage: Storage, learns: bool) -> Value {
-        self.values.push(ValueInfo { desc, storage, learns, fetched: false });
+        self.values.push(ValueInfo { desc, storage, learns, fetched: false, stands_for: None });
         Value(self.values.len() - 1)
     }
 }

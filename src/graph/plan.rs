@@ -198,12 +198,11 @@ impl Arena {
             return;
         }
         let mut offset = region.offset;
-        if let Some((before, gap)) = self.gaps.range(..offset).next_back().map(|(before, gap)| (*before, *gap)) {
-            if before + gap == offset {
-                self.gaps.remove(&before);
-                offset = before;
-                length += gap;
-            }
+        let before = self.gaps.range(..offset).next_back().map(|(before, gap)| (*before, *gap));
+        if let Some((before, gap)) = before.filter(|(before, gap)| before + gap == offset) {
+            self.gaps.remove(&before);
+            offset = before;
+            length += gap;
         }
         if let Some(gap) = self.gaps.remove(&(offset + length)) {
             length += gap;

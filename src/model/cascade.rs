@@ -45,7 +45,7 @@ pub struct Training {
 
 /// Builds the step of one stage for a batch.
 pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Result<(Graph, Training)> {
-    let mode = recipe.mode;
+    let (mode, precision) = (recipe.mode, model.config.train.precision);
     let mut graph = Graph::new();
     let bound = model.parameters().bind(&mut graph, |parameter| trains(mode, parameter.part));
     let pixels = graph.input(Desc { shape: Shape::new(batch, 3, HR.0, HR.1), dtype: Type::U8 });
@@ -57,7 +57,7 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
     let seen = match mode {
         Mode::RecognitionHr => high,
         Mode::RecognitionLr => hallucinator::bicubic(&mut graph, low)?,
-        _ => hallucinator::hallucinate(&model.config.model, &mut graph, &bound, low)?,
+        _ => hallucinator::hallucinate(&model.config.model, &mut graph, &bound, low, precision)?,
     };
     graph.fetch(seen);
     let mut losses = Losses { pixel: None, softmax: None, center: None };
@@ -67,7 +67,7 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
     }
     let mut features = None;
     if mode.trains_recognizer() {
-        let x = recognizer::features(&model.config.model, &mut graph, &bound, seen)?;
+        let x = recognizer::features(&model.config.model, &mut graph, &bound, seen, precision)?;
         let logits = recognizer::logits(&mut graph, &bound, x)?;
         graph.label("softmax_loss");
         losses.softmax = Some(graph.apply(SoftmaxLoss { weight: loss.beta1 as f32 }, &[logits, labels])?);

@@ -4,7 +4,7 @@
 //! * `fast`: residual units at 28x24, two transposed convolutions, plus the bicubic picture;
 //! * `srcnn`: the baseline the paper compares with (Dong et al., ECCV 2014): 9-1-5 on the bicubic picture, no skip.
 
-use super::config::{Hallucinator, Model};
+use super::config::{Hallucinator, Model, Precision};
 use super::layers::{self, ConvInit, Layer};
 use super::parameters::{Bound, Parameter, Part};
 use crate::error::Result;
@@ -60,10 +60,10 @@ pub fn bicubic(graph: &mut Graph, low: Value) -> Result<Value> {
 }
 
 /// The hallucinated 112x96 pictures in network units, unrounded.
-pub fn hallucinate(model: &Model, graph: &mut Graph, bound: &Bound, low: Value) -> Result<Value> {
+pub fn hallucinate(model: &Model, graph: &mut Graph, bound: &Bound, low: Value, precision: Precision) -> Result<Value> {
     let up = bicubic(graph, low)?;
     let x = if model.hallucinator == Hallucinator::Fast { low } else { up };
-    let y = layers::build(PREFIX, &table(model), graph, bound, x)?;
+    let y = layers::build(PREFIX, &table(model), graph, bound, x, precision)?;
     if model.hallucinator == Hallucinator::Srcnn {
         return Ok(y);
     }

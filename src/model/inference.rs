@@ -32,6 +32,7 @@ pub fn inference(model: &Model, source: Source, batch: usize) -> Result<(Graph, 
     if source == Source::Hr && !model.has_recognizer {
         return Err(Error::Input("this model has no recogniser, so it has no features to give".into()));
     }
+    let precision = model.config.train.precision;
     let mut graph = Graph::new();
     let bound = model.parameters().bind(&mut graph, |_| false);
     let (height, width) = if source == Source::Hr { HR } else { LR };
@@ -40,12 +41,14 @@ pub fn inference(model: &Model, source: Source, batch: usize) -> Result<(Graph, 
     let x = graph.apply(Normalize { output: Type::F32 }, &[pixels])?;
     let pictures = match source {
         Source::Hr => x,
-        Source::Lr if model.has_hallucinator => hallucinator::hallucinate(&model.config.model, &mut graph, &bound, x)?,
+        Source::Lr if model.has_hallucinator => {
+            hallucinator::hallucinate(&model.config.model, &mut graph, &bound, x, precision)?
+        }
         Source::Lr => hallucinator::bicubic(&mut graph, x)?,
     };
     graph.fetch(pictures);
     let features = match model.has_recognizer {
-        true => Some(recognizer::features(&model.config.model, &mut graph, &bound, pictures)?),
+        true => Some(recognizer::features(&model.config.model, &mut graph, &bound, pictures, precision)?),
         false => None,
     };
     features.iter().for_each(|features| graph.fetch(*features));

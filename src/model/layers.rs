@@ -1,11 +1,12 @@
 //! Layer tables: a network is a list of rows, from which both its parameters and its graph are made.
 
-use super::config::{Model, ResidualInit};
+use super::config::{Model, Precision, ResidualInit};
 use super::parameters::{Bound, Init, Parameter, Part};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::Type;
 use crate::ops::add::Add;
+use crate::ops::cast::Cast;
 use crate::ops::conv::{Conv, TransposedConv};
 use crate::ops::linear::Linear;
 use crate::ops::pool::Pool;
@@ -114,44 +115,106 @@ fn residual(model: &Model, fan_in: usize) -> Init {
     }
 }
 
-/// Adds the graph of a table over `x`.
-pub fn build(prefix: &str, table: &[Layer], graph: &mut Graph, bound: &Bound, x: Value) -> Result<Value> {
-    let weight = |layer: &str| bound.get(&format!("{prefix}.{layer}.weight"));
-    let bias = |layer: &str| bound.get(&format!("{prefix}.{layer}.bias"));
+/// Adds the graph of a table over `x`, f32; what comes out is f32 again. Between, activations are in the format of `precision`:
+/// convolutions then read copies of their filters in that format, while the filters that learn stay f32.
+pub fn build(
+    prefix: &str,
+    table: &[Layer],
+    graph: &mut Graph,
+    bound: &Bound,
+    x: Value,
+    precision: Precision,
+) -> Result<Value> {
+    let mut builder = Builder { prefix, graph, bound, format: format(precision) };
     let mut at = x;
     for layer in table {
+        at = builder.layer(layer, at)?;
+    }
+    at = builder.cast(at, Type::F32)?;
+    graph.label("");
+    Ok(at)
+}
+
+/// The format of activations.
+fn format(precision: Precision) -> Type {
+    match precision {
+        Precision::F32 => Type::F32,
+        Precision::Bf16 => Type::Bf16,
+    }
+}
+
+struct Builder<'a> {
+    prefix: &'a str,
+    graph: &'a mut Graph,
+    bound: &'a Bound,
+    format: Type,
+}
+
+impl Builder<'_> {
+    fn parameter(&self, layer: &str, kind: &str) -> Result<Value> {
+        self.bound.get(&format!("{}.{layer}.{kind}", self.prefix))
+    }
+
+    /// A filter in the format of what it is multiplied with.
+    fn filter(&mut self, layer: &str, format: Type) -> Result<Value> {
+        let weight = self.parameter(layer, "weight")?;
+        if self.graph.desc(weight).dtype == format {
+            Ok(weight)
+        } else {
+            self.graph.stand_in(Cast { to: format }, weight)
+        }
+    }
+
+    fn cast(&mut self, x: Value, format: Type) -> Result<Value> {
+        if self.graph.desc(x).dtype == format { Ok(x) } else { self.graph.apply(Cast { to: format }, &[x]) }
+    }
+
+    fn label(&mut self, layer: &str) {
+        self.graph.label(format!("{}.{layer}", self.prefix));
+    }
+
+    fn layer(&mut self, layer: &Layer, x: Value) -> Result<Value> {
         match layer {
             Layer::Conv { name, relu, pad, .. } => {
-                graph.label(format!("{prefix}.{name}"));
-                at = graph.apply(Conv::new(1, *pad, true), &[at, weight(name)?, bias(name)?])?;
-                if let Some(relu) = relu {
-                    at = graph.apply(Prelu, &[at, weight(relu)?])?;
-                }
+                self.label(name);
+                let inputs =
+                    [self.cast(x, self.format)?, self.filter(name, self.format)?, self.parameter(name, "bias")?];
+                let y = self.graph.apply(Conv::new(1, *pad, true), &inputs)?;
+                relu.iter().try_fold(y, |y, relu| self.prelu(y, relu))
             }
             Layer::Unit { convs, relus } => {
-                let skip = at;
+                self.label(&convs[0]);
+                let skip = self.cast(x, self.format)?;
+                let mut at = skip;
                 for (conv, relu) in convs.iter().zip(relus) {
-                    graph.label(format!("{prefix}.{conv}"));
-                    at = graph.apply(Conv::new(1, 1, false), &[at, weight(conv)?])?;
-                    at = graph.apply(Prelu, &[at, weight(relu)?])?;
+                    self.label(conv);
+                    let inputs = [at, self.filter(conv, self.format)?];
+                    at = self.graph.apply(Conv::new(1, 1, false), &inputs)?;
+                    at = self.prelu(at, relu)?;
                 }
-                at = graph.apply(Add, &[at, skip])?;
+                self.graph.apply(Add, &[at, skip])
             }
             Layer::Pool => {
-                graph.label(format!("{prefix}.pool"));
-                at = graph.apply(Pool, &[at])?;
+                self.label("pool");
+                self.graph.apply(Pool, &[x])
             }
             Layer::Up { name, relu } => {
-                graph.label(format!("{prefix}.{name}"));
-                at = graph.apply(TransposedConv::new(2, 1), &[at, weight(name)?])?;
-                at = graph.apply(Prelu, &[at, weight(relu)?])?;
+                self.label(name);
+                let inputs = [self.cast(x, self.format)?, self.filter(name, self.format)?];
+                let y = self.graph.apply(TransposedConv::new(2, 1), &inputs)?;
+                self.prelu(y, relu)
             }
             Layer::Linear { name, .. } => {
-                graph.label(format!("{prefix}.{name}"));
-                at = graph.apply(Linear { output: Type::F32 }, &[at, weight(name)?, bias(name)?])?;
+                self.label(name);
+                let format = self.graph.desc(x).dtype;
+                let inputs = [x, self.filter(name, format)?, self.parameter(name, "bias")?];
+                self.graph.apply(Linear { output: Type::F32 }, &inputs)
             }
         }
     }
-    graph.label("");
-    Ok(at)
+
+    fn prelu(&mut self, x: Value, relu: &str) -> Result<Value> {
+        let slope = self.parameter(relu, "weight")?;
+        self.graph.apply(Prelu, &[x, slope])
+    }
 }

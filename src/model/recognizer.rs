@@ -1,7 +1,7 @@
 //! The recognition network: the 27-convolution residual PReLU net of the center-loss paper's public recipe
 //! (`face_example/face_train_test.prototxt` of ydwen/caffe-face), 112x96 to a feature without activation.
 
-use super::config::{CenterInit, Config, Model};
+use super::config::{CenterInit, Config, Model, Precision};
 use super::layers::{self, ConvInit, Layer};
 use super::parameters::{Bound, Init, Parameter, Part};
 use super::scaled;
@@ -73,11 +73,11 @@ pub fn centers(config: &Config, identities: usize) -> Parameter {
 }
 
 /// The feature f(x) of 112x96 pictures in network units: `[n, features]`.
-pub fn features(model: &Model, graph: &mut Graph, bound: &Bound, x: Value) -> Result<Value> {
-    layers::build(PREFIX, &table(model), graph, bound, x)
+pub fn features(model: &Model, graph: &mut Graph, bound: &Bound, x: Value, precision: Precision) -> Result<Value> {
+    layers::build(PREFIX, &table(model), graph, bound, x, precision)
 }
 
-/// The classifier's logits from the feature: `[n, identities]`.
+/// The classifier's logits from the feature: `[n, identities]`; features, logits and what comes of them are f32 in every precision.
 pub fn logits(graph: &mut Graph, bound: &Bound, features: Value) -> Result<Value> {
-    layers::build(PREFIX, &head(0), graph, bound, features)
+    layers::build(PREFIX, &head(0), graph, bound, features, Precision::F32)
 }

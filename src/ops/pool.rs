@@ -104,23 +104,29 @@ fn forward_host<N: Number>(mut args: HostArgs) {
     let (y, index) = (args.output::<N>(0), args.output::<u8>(1));
     let (oh, ow) = (h / 2, w / 2);
     y.par_chunks_mut(ow * c).zip(index.par_chunks_mut(ow * c)).enumerate().for_each(|(row, (y, index))| {
-        let top = &x[(row / oh * h + row % oh * 2) * w * c..][..2 * w * c];
-        for j in 0..ow {
-            for channel in 0..c {
-                let at = 2 * j * c + channel;
-                let four = [at, at + c, at + w * c, at + (w + 1) * c].map(|at| top[at].widen());
-                let mut winner = 0;
-                for candidate in 1..4 {
-                    // A NaN wins and stays, so that it is seen downstream instead of vanishing here.
-                    if four[candidate] > four[winner] || four[candidate].is_nan() && !four[winner].is_nan() {
-                        winner = candidate;
-                    }
-                }
-                y[j * c + channel] = N::round(four[winner]);
-                index[j * c + channel] = winner as u8;
-            }
-        }
+        let (top, bottom) = x[(row / oh * h + row % oh * 2) * w * c..][..2 * w * c].split_at(w * c);
+        let windows = top.chunks_exact(2 * c).zip(bottom.chunks_exact(2 * c));
+        let results = y.chunks_exact_mut(c).zip(index.chunks_exact_mut(c));
+        results.zip(windows).for_each(|((y, index), (top, bottom))| window(top, bottom, y, index));
     });
+}
+
+/// Two neighbouring pixels of two rows to one.
+fn window<N: Number>(top: &[N], bottom: &[N], y: &mut [N], index: &mut [u8]) {
+    let (first, second) = top.split_at(y.len());
+    let (third, fourth) = bottom.split_at(y.len());
+    let four = first.iter().zip(second).zip(third.iter().zip(fourth));
+    for ((y, index), ((first, second), (third, fourth))) in y.iter_mut().zip(index).zip(four) {
+        let (mut largest, mut winner) = (first.widen(), 0);
+        for (candidate, value) in [(1, second.widen()), (2, third.widen()), (3, fourth.widen())] {
+            // A NaN wins and stays, so that it is seen downstream instead of vanishing here. No branches: they would be mispredicted
+            // as often as not.
+            let wins = (value > largest) | (value.is_nan() & !largest.is_nan());
+            largest = if wins { value } else { largest };
+            winner = if wins { candidate } else { winner };
+        }
+        (*y, *index) = (N::round(largest), winner);
+    }
 }
 
 fn backward_host<N: Number>(mut args: HostArgs) {

@@ -1,8 +1,22 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod bench;
+pub mod degrade;
+pub mod demo;
+pub mod doctor;
+pub mod embed;
+pub mod eval;
+pub mod hallucinate;
+pub mod inspect;
 pub mod network;
+pub mod output;
+pub mod pack;
+pub mod pictures;
+pub mod plan;
+pub mod synth;
 pub mod train;
+pub mod verify;
 
 use crate::backend::{self, Choice, Device};
 use crate::error::{Error, Result};

@@ -140,7 +140,7 @@ fn folders_that_are_not_as_they_should_be() {
     std::fs::create_dir(root.join("Empty")).unwrap();
     let error = load(root).unwrap_err();
     assert!(error.exit_code() == 3 && error.to_string().contains("Empty"), "{error}");
-    assert_eq!(load(&root.join("absent")).unwrap_err().exit_code(), 5);
+    assert_eq!(load(&root.join("absent")).unwrap_err().exit_code(), 3);
     let error = load(&root.join("1.png")).unwrap_err();
     assert!(error.exit_code() == 3 && error.to_string().contains("not a pack"), "{error}");
     let plain = Source::open_plain(root).unwrap();
@@ -164,7 +164,7 @@ fn pictures_of_files_and_folders() {
     assert_eq!(found[0].path, root.join("C/1.png"));
     let error = folder::pictures(&[root.join("A/1.png"), root.join("C")]).unwrap_err();
     assert!(error.exit_code() == 2 && error.to_string().contains("A/1.png"), "{error}");
-    assert_eq!(folder::pictures(&[root.join("absent")]).unwrap_err().exit_code(), 5);
+    assert_eq!(folder::pictures(&[root.join("absent")]).unwrap_err().exit_code(), 3);
 }
 
 #[cfg(unix)]

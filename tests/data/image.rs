@@ -163,7 +163,7 @@ fn other_files_folders_and_absent_ones_are_told_apart() {
         assert_eq!(image::read(&path).unwrap_err().exit_code(), 3);
     }
     assert_eq!(image::read(folder.path()).unwrap_err().exit_code(), 3);
-    assert_eq!(image::read(&folder.path().join("absent.jpg")).unwrap_err().exit_code(), 5);
+    assert_eq!(image::read(&folder.path().join("absent.jpg")).unwrap_err().exit_code(), 3);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn broken_pairs_name_the_line() {
     let path = folder.path().join("list.txt");
     std::fs::write(&path, [b'2', b'\t', 0xff, b'\n']).unwrap();
     assert_eq!(Pairs::read(&path).unwrap_err().exit_code(), 3);
-    assert_eq!(Pairs::read(&folder.path().join("absent")).unwrap_err().exit_code(), 5);
+    assert_eq!(Pairs::read(&folder.path().join("absent")).unwrap_err().exit_code(), 3);
 }
 
 #[test]

@@ -13,9 +13,14 @@
 //!   runs on 1, 2 and 3 threads, must give the same bits.
 //! * **NaN?** A NaN among the inputs reaches the outputs that it reaches in the plain loop, and no others; convolutions, which multiply
 //!   padding by filters, may spread it further.
+//!
+//! Over the stand-in driver the same questions are asked of the CUDA kernels, once more in every order of threads and arrival of
+//! `cp.async` instead of on every number of threads.
 
 use crate::number::{Exact, Number, UNIT};
+use crate::standin;
 use hallucinet::backend::cpu::{Cpu, simd::Level};
+use hallucinet::backend::cuda::Cuda;
 use hallucinet::backend::{Device, Memory, Region, Space};
 use hallucinet::ops::{Desc, Io, Op, Operand, Place, Type, bf16};
 use hallucinet::random::Random;
@@ -143,7 +148,8 @@ pub trait Oracle {
 
 /// The device of one instruction set and number of threads; pools are started once.
 pub fn cpu(level: Level, threads: usize) -> &'static Cpu {
-    static DEVICES: OnceLock<Mutex<Vec<(Level, usize, &'static Cpu)>>> = OnceLock::new();
+    type Known = Mutex<Vec<(Level, usize, &'static Cpu)>>;
+    static DEVICES: OnceLock<Known> = OnceLock::new();
     let mut devices = DEVICES.get_or_init(Mutex::default).lock().unwrap();
     if let Some((_, _, cpu)) = devices.iter().find(|(l, t, _)| (*l, *t) == (level, threads)) {
         return cpu;
@@ -153,9 +159,20 @@ pub fn cpu(level: Level, threads: usize) -> &'static Cpu {
     cpu
 }
 
+/// The card of the stand-in driver.
+fn card() -> &'static Cuda {
+    static CARD: OnceLock<Cuda> = OnceLock::new();
+    CARD.get_or_init(|| standin::open().unwrap())
+}
+
+/// What is asked of one device only is asked of this one.
+fn device() -> &'static dyn Device {
+    if standin::is_inside() { card() } else { cpu(Level::detect(), 2) }
+}
+
 /// Runs an op's launches over one arena with poisoned bands; what it writes begins as `poison` everywhere. Outputs come first,
 /// then the inputs updated in place. Panics when a byte changed that was not the op's to write.
-pub fn run(device: &Cpu, op: &dyn Op, inputs: &[Tensor], poison: u8) -> Vec<Tensor> {
+pub fn run(device: &dyn Device, op: &dyn Op, inputs: &[Tensor], poison: u8) -> Vec<Tensor> {
     let descs: Vec<Desc> = inputs.iter().map(|tensor| tensor.desc).collect();
     let outputs = op.infer(&descs).unwrap();
     let mut end = 0;
@@ -185,9 +202,9 @@ pub fn run(device: &Cpu, op: &dyn Op, inputs: &[Tensor], poison: u8) -> Vec<Tens
     device.write(&memory.arena, 0, &before).unwrap();
     let launches = op.launches(&io);
     launches.iter().for_each(|launch| assert_eq!(launch.kernel.room, launches[0].kernel.room));
-    device.launch(&launches, &memory).unwrap();
     let mut after = vec![0; before.len()];
-    device.read(&memory.arena, 0, &mut after).unwrap();
+    let ran = device.launch(&launches, &memory).and_then(|()| device.read(&memory.arena, 0, &mut after));
+    ran.unwrap_or_else(|error| panic!("{op:?} on {descs:?}: {error}{}", standin::report()));
 
     let updated = op.updates().iter().map(|input| &io.inputs[*input]);
     let written: Vec<&Place> = io.outputs.iter().chain(updated).collect();
@@ -227,6 +244,9 @@ impl<O: Op + Oracle> Case<O> {
     pub fn check(&self) -> Vec<Tensor> {
         let name = self.name();
         let (exact, plain) = (self.oracle::<Exact>(), self.oracle::<f32>());
+        if standin::is_inside() {
+            return self.check_on_card(&exact, &plain);
+        }
         for level in Level::supported() {
             let got = run(cpu(level, 2), &self.op, &self.inputs, 0xFF);
             assert_eq!(got.len(), exact.len(), "{name}");
@@ -240,6 +260,28 @@ impl<O: Op + Oracle> Case<O> {
         assert!(first == bits(2, 0x00), "{name}: depends on what its outputs or workspace held before");
         assert!(first == bits(1, 0x00) && first == bits(3, 0xFF), "{name}: depends on the number of threads");
         first
+    }
+
+    /// The same questions of the CUDA kernels: right, inside, written, and the same bits whoever comes first.
+    fn check_on_card(&self, exact: &[Plain<Exact>], plain: &[Plain<f32>]) -> Vec<Tensor> {
+        let name = self.name();
+        let mut first: Option<Vec<Tensor>> = None;
+        for (turn, (order, copies)) in standin::SCHEDULES.into_iter().enumerate() {
+            standin::schedule(order, copies, turn);
+            let got = run(card(), &self.op, &self.inputs, if turn % 2 == 0 { 0xFF } else { 0x00 });
+            let place = format!("{name}, threads {order}, copies {copies}");
+            let Some(first) = &first else {
+                assert_eq!(got.len(), exact.len(), "{name}");
+                for (output, got) in got.iter().enumerate() {
+                    near(&format!("{place}, output {output}"), got, &exact[output], &plain[output]);
+                }
+                first = Some(got);
+                continue;
+            };
+            assert!(got == *first, "{place}: other bits");
+        }
+        standin::schedule("forward", "eager", 0);
+        first.unwrap_or_default()
     }
 
     /// A NaN at a few places of one input shows up exactly where the plain loop has it, and somewhere.
@@ -266,7 +308,7 @@ impl<O: Op + Oracle> Case<O> {
             // The upper half of an f32's NaN is the NaN of bf16.
             inputs[input].bytes[size * at..][..size].copy_from_slice(&f32::NAN.to_le_bytes()[4 - size..]);
             let plain: Vec<Plain<f32>> = self.op.plain(&inputs.iter().map(Tensor::plain).collect::<Vec<_>>());
-            let got = run(cpu(Level::detect(), 2), &self.op, &inputs, 0x00);
+            let got = run(device(), &self.op, &inputs, 0x00);
             let nan: Vec<bool> = got.iter().flat_map(Tensor::values).map(f64::is_nan).collect();
             let expected: Vec<bool> = plain.iter().flat_map(|plain| &plain.numbers).map(|v| v.is_nan()).collect();
             verdict(&format!("{}: NaN at {at} of input {input}", self.name()), &nan, &expected);
@@ -315,7 +357,7 @@ impl<O: Op + Oracle> Case<O> {
 
     /// What `Op::gradient` says, computed by the device: one entry per input.
     fn gradients(&self, needed: &[bool], upstream: &Tensor) -> Vec<Option<Tensor>> {
-        let device = cpu(Level::detect(), 2);
+        let device = device();
         let outputs = run(device, &self.op, &self.inputs, 0xFF);
         let gradient = self.op.gradient(needed);
         let mut emitted: Vec<Vec<Tensor>> = Vec::new();

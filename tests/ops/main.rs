@@ -15,3 +15,22 @@ mod prelu;
 mod resize;
 mod sgd;
 mod softmax_loss;
+#[path = "../standin/mod.rs"]
+mod standin;
+
+/// The whole of this program again, on the CUDA kernels over the stand-in driver.
+#[test]
+fn every_case_on_the_stand_in_driver() {
+    if standin::is_inside() {
+        return;
+    }
+    match standin::library() {
+        Err(why) => println!("skipped: every_case_on_the_stand_in_driver: {why}"),
+        Ok(folder) => {
+            let mut child = standin::child(folder);
+            // The deliberate faults are in host code.
+            child.args(["--skip", "faults::", "--skip", "every_case_on"]);
+            standin::finish("every_case_on_the_stand_in_driver", child);
+        }
+    }
+}

@@ -116,7 +116,7 @@ fn transpose_is_the_adjoint() {
     let device = cpu(Level::detect(), 2);
     for (flavour, x, (height, width)) in cases() {
         let (x, y) = (Tensor::normal(&mut random, x), Tensor::normal(&mut random, Shape { h: height, w: width, ..x }));
-        let rx = run(device, &Resize { flavour, height, width }, &[x.clone()], 0).remove(0).values();
+        let rx = run(device, &Resize { flavour, height, width }, std::slice::from_ref(&x), 0).remove(0).values();
         let ry = run(device, &ResizeTransposed { flavour }, &[y.clone(), x.clone()], 0).remove(0).values();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let length = |a: &[f64]| dot(a, a).sqrt();
@@ -149,7 +149,7 @@ fn degrade_equals_the_resampler_byte_for_byte() {
             }
             for (threads, poison) in [(1, 0x00), (2, 0xFF), (3, 0x00)] {
                 let device = cpu(Level::detect(), threads);
-                let got = run(device, &Degrade { flavour, scale }, &[pixels.clone()], poison).remove(0);
+                let got = run(device, &Degrade { flavour, scale }, std::slice::from_ref(&pixels), poison).remove(0);
                 assert!(got.bytes == expected, "{flavour} 1/{scale} of {shape}");
             }
         }

@@ -107,6 +107,7 @@ impl Device for Cpu {
             detail: format!("{}, {threads} {plural}", self.level),
             architecture: self.level.to_string(),
             threads,
+            memory: None,
         }
     }
 }
@@ -164,15 +165,13 @@ fn range(length: usize, offset: usize, bytes: usize) -> Result<()> {
     }
 }
 
+/// What a launch reads and what it writes.
+type Slices<'a> = (Vec<&'a [u8]>, Vec<&'a mut [u8]>);
+
 /// The slices of one launch, after checking that every region is inside its buffer and that nothing written is shared.
-fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<(Vec<&'a [u8]>, Vec<&'a mut [u8]>)> {
-    for (index, written) in launch.writes.iter().enumerate() {
-        let others = launch.writes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, region)| region);
-        if let Some(other) = launch.reads.iter().chain(others).find(|other| written.overlaps(other)) {
-            return Err(Error::Device(format!("cpu: {:?} writes {written:?} over {other:?}", launch.kernel)));
-        }
-    }
+fn split<'a>(launch: &Launch, store: &'a mut [u8], arena: &'a mut [u8]) -> Result<Slices<'a>> {
     let lengths = (store.len(), arena.len());
+    launch.check(lengths).map_err(|what| Error::Device(format!("cpu: {what}")))?;
     let bases = (store.as_mut_ptr(), arena.as_mut_ptr());
     let place = |region: &Region| -> Result<*mut u8> {
         let (base, length) = match region.space {

@@ -74,6 +74,9 @@ unsafe fn avx512(block: Block) {
 }
 
 /// Cuts the columns into groups of `widest` panels or fewer; `ONE`, `TWO`, `FOUR` are the rows of a tile that wide.
+///
+/// # Safety
+/// As for [`run`], on a processor that has `V`.
 #[inline(always)]
 unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: usize>(block: Block, widest: usize) {
     let mut done = 0;
@@ -94,6 +97,9 @@ unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: 
 }
 
 /// Cuts the rows into tiles of `ROWS`, then the rest into ever smaller ones.
+///
+/// # Safety
+/// As for [`run`], on a processor that has `V`; `PANELS` is at most the block's.
 #[inline(always)]
 unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block) {
     let mut row = 0;
@@ -117,6 +123,10 @@ unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Bl
     }
 }
 
+/// One tile, its sums in registers from the first depth to the last.
+///
+/// # Safety
+/// As for [`run`], on a processor that has `V`; `ROWS` rows from `row` on and `PANELS` panels are inside the block.
 #[inline(always)]
 unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, row: usize) {
     let Strides { a_row, a_depth, b_panel, b_depth, c_row } = block.strides;

@@ -1,8 +1,24 @@
 //! What a command answers: text for a person and the JSON of the contract, made from what its task found. One file per task.
 
+mod data;
+mod demo;
+mod doctor;
+mod embed;
+mod eval;
+mod hallucinate;
+mod measure;
 mod train;
+mod verify;
 
+pub use data::{check, degrade, info, pack, synth};
+pub use demo::demo;
+pub use doctor::doctor;
+pub use embed::embed;
+pub use eval::eval;
+pub use hallucinate::hallucinate;
+pub use measure::{bench, plan};
 pub use train::train;
+pub use verify::verify;
 
 use serde_json::Value;
 
@@ -10,6 +26,6 @@ use serde_json::Value;
 pub struct Answer {
     pub text: String,
     pub json: Value,
-    /// 0, or 1 where the answer is no.
+    /// 0; 1 where the answer is no, 3 where there is none or what was looked at is wrong, 6 where a self-test failed.
     pub code: i32,
 }

@@ -1,6 +1,7 @@
 //! Arguments to a typed command, checked as far as they can be without looking at any file or device. What every command
 //! is called, takes and prints is `CONTRACT.md`; what it does is no business of this module.
 
+mod measure;
 mod values;
 
 use std::ffi::OsString;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::model::config::{Downsample, Mode, Overrides};
+use crate::model::config::{Downsample, Mode, Overrides, Precision};
+pub use measure::{Network, Plan};
 pub use values::{Device, Input};
 
 /// What the command line asks for.
@@ -57,6 +59,8 @@ pub enum Command {
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Plan(Plan),
+    Bench(Network),
     Doctor,
 }
 
@@ -189,6 +193,9 @@ struct TrainArgs {
     /// Override a configuration key, such as train.steps=500; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::assignment)]
     set: Vec<(String, String)>,
+    /// Of activations and their gradients: f32 or bf16; the key train.precision
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    precision: Option<Precision>,
     /// Go on with a stopped run; configuration, seed and data come from it
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -334,6 +341,10 @@ enum Verb {
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
+    Plan(measure::PlanArgs),
+    /// Measure how fast this device hallucinates, embeds and trains
+    Bench(measure::NetworkArgs),
     /// Report devices and kernels, and test them
     Doctor,
 }
@@ -378,6 +389,8 @@ where
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
+        Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,
     };
     Ok(Request::Run(top.common, Box::new(command)))
@@ -394,6 +407,7 @@ impl TrainArgs {
                 ("--mode", self.mode.is_some()),
                 ("--init", !self.init.is_empty()),
                 ("--set", !self.set.is_empty()),
+                ("--precision", self.precision.is_some()),
                 ("--seed", seed.is_some()),
             ];
             return match given.iter().find(|(_, given)| *given) {
@@ -416,7 +430,7 @@ impl TrainArgs {
         };
         Ok(Train::New(Box::new(NewRun {
             config,
-            overrides: Overrides { mode: self.mode, set: self.set, seed },
+            overrides: Overrides { mode: self.mode, set: measure::with_precision(self.set, self.precision), seed },
             data: self.data.ok_or_else(|| missing("--data X, a pack or a folder of identity folders"))?,
             out: self.out.ok_or_else(|| missing("--out RUN, a new folder for the run"))?,
             init: self.init,

@@ -53,6 +53,10 @@ pub fn many(text: &str) -> Parsed<usize> {
     whole(text, 1, MANY)
 }
 
+pub fn batch(text: &str) -> Parsed<usize> {
+    whole(text, 1, 65536)
+}
+
 pub fn scale(text: &str) -> Parsed<usize> {
     whole(text, 1, 16)
 }

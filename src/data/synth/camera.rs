@@ -9,12 +9,16 @@ use crate::random::Random;
 const CURVE: usize = 1024;
 
 /// Develops `height` x `width` pixels of linear light to RGB bytes. `level` is the exposure, `random` the sensor's noise.
-pub fn develop(light: &[Rgb], width: usize, camera: &Camera, level: f64, random: &mut Random) -> Vec<u8> {
+pub fn develop(mut light: Vec<Rgb>, width: usize, camera: &Camera, level: f64, random: &mut Random) -> Vec<u8> {
     let curve = curve(camera);
-    let sharp: Vec<Rgb> = light.iter().map(|pixel| tone(*pixel, camera, level, &curve)).collect();
-    let soft = if camera.blur > 0.05 { blur(&sharp, width, camera.blur) } else { sharp };
-    let mut bytes = Vec::with_capacity(soft.len() * 3);
-    for pixel in &soft {
+    for pixel in &mut light {
+        *pixel = tone(*pixel, camera, level, &curve);
+    }
+    if camera.blur > 0.05 {
+        blur(&mut light, width, camera.blur);
+    }
+    let mut bytes = Vec::with_capacity(light.len() * 3);
+    for pixel in &light {
         // The three channels share half of the noise, as a demosaiced sensor's do. A sum of four uniforms is normal enough.
         let word = random.bits();
         let part = |k: u32| ((word >> (8 * k)) & 0xff) as f64 / 127.5 - 1.0;
@@ -46,18 +50,23 @@ fn tone(pixel: Rgb, camera: &Camera, level: f64, curve: &[f64]) -> Rgb {
     })
 }
 
-/// A separable three-tap blur of standard deviation `sigma` < 0.8 pixel, the border repeated.
-fn blur(source: &[Rgb], width: usize, sigma: f64) -> Vec<Rgb> {
+/// A separable three-tap blur of standard deviation `sigma` < 0.8 pixel, in place, the border repeated.
+fn blur(picture: &mut [Rgb], width: usize, sigma: f64) {
     let side = (0.5 * sigma * sigma).min(0.32);
-    let last = source.len() - 1;
-    let pass = |source: &[Rgb], before: &dyn Fn(usize) -> usize, after: &dyn Fn(usize) -> usize| -> Vec<Rgb> {
-        let mixed = |i: usize| {
-            let (a, b, c) = (source[before(i)], source[i], source[after(i)]);
-            [0, 1, 2].map(|k| side * (a[k] + c[k]) + (1.0 - 2.0 * side) * b[k])
-        };
-        (0..source.len()).map(mixed).collect()
-    };
-    let across =
-        pass(source, &|i| if i % width == 0 { i } else { i - 1 }, &|i| if i % width == width - 1 { i } else { i + 1 });
-    pass(&across, &|i| if i < width { i } else { i - width }, &|i| if i + width > last { i } else { i + width })
+    let taps = |a: Rgb, b: Rgb, c: Rgb| [0, 1, 2].map(|k| side * (a[k] + c[k]) + (1.0 - 2.0 * side) * b[k]);
+    for row in picture.chunks_exact_mut(width) {
+        let mut before = row[0];
+        for x in 0..width {
+            let (here, after) = (row[x], row[(x + 1).min(width - 1)]);
+            row[x] = taps(before, here, after);
+            before = here;
+        }
+    }
+    let mut above = picture[..width].to_vec();
+    let last = picture.len() - width;
+    for i in 0..picture.len() {
+        let (here, below) = (picture[i], picture[if i < last { i + width } else { i }]);
+        picture[i] = taps(above[i % width], here, below);
+        above[i % width] = here;
+    }
 }

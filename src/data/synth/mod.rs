@@ -22,6 +22,7 @@ use crate::random::Random;
 use crate::shape::HR;
 use rayon::prelude::*;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,7 +40,7 @@ pub fn face(seed: u64, identity: u32, image: u32) -> Vec<u8> {
     let tone = person.skin.tone;
     let level = 0.78 * (0.42 / (0.3 * tone[0] + 0.6 * tone[1] + 0.1 * tone[2])).powf(0.45);
     let mut sensor = Random::keyed(seed, &[0x5e_50, u64::from(identity), u64::from(image)]);
-    camera::develop(&light, width, &picture.camera, level, &mut sensor)
+    camera::develop(light, width, &picture.camera, level, &mut sensor)
 }
 
 /// Writes `identities` folders `id00000`, `id00001`, ... of `images` pictures `0000.png`, ... into `out`.
@@ -70,12 +71,18 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
         for image in 0..images {
             let file = folder.join(format!("{image:04}.png"));
             let bytes = encode(&face(seed, identity, image), &file)?;
-            fs::write(&file, bytes).map_err(Error::io("cannot write", &file))?;
+            store(&file, &bytes).map_err(Error::io("cannot write", &file))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
-        Ok(())
+        sync(&folder)
     })?;
     publish(scratch, out, &parent)
+}
+
+fn store(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut opened = fs::File::create_new(file)?;
+    opened.write_all(bytes)?;
+    opened.sync_all()
 }
 
 fn refuse_occupied(out: &Path) -> Result<()> {
@@ -109,6 +116,8 @@ fn encode(rgb: &[u8], file: &Path) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, HR.1 as u32, HR.0 as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // Sensor noise does not compress; trying hard would double the time of a picture.
+    encoder.set_compression(png::Compression::Fast);
     encoder
         .write_header()
         .and_then(|mut writer| writer.write_image_data(rgb))

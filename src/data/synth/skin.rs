@@ -125,12 +125,12 @@ pub fn beard(person: &Identity, u: f64, v: f64, d: f64) -> f64 {
     let jaw = step(-1.5, 3.5, v - cheek + jagged) * step(4.0, 9.0, (side - 2.0).abs().max((v - mouth.v - 6.0) * 1.2));
     let chin = step(mouth.lower + 3.0, mouth.lower + 6.5, v - mouth.v + jagged);
     let area = jaw.min(step(-2.0, 2.0, v - cheek)).max(chin * step(16.0, 10.0, side));
-    let lip = step(-mouth.upper - 0.5, -mouth.upper - 1.8, v - mouth.v - 0.02 * u * u)
-        * step(person.nose.tip + 5.6, person.nose.tip + 7.4, v + jagged * 0.5)
-        * step(mouth.half_width + 2.5, mouth.half_width - 1.5, side);
-    let strand = 0.84
-        + 0.2 * noise(u * 0.6 + 0.006 * u * v, v * 0.27, person.salt ^ 0x82)
-        + 0.2 * noise(u * 0.95, v * 0.5, person.salt ^ 0x84);
+    let lip = step(-mouth.upper + 0.6, -mouth.upper - 1.4, v - mouth.v - 0.02 * u * u + 0.5 * jagged)
+        * step(person.nose.tip + 5.8, person.nose.tip + 8.4, v + 0.6 * jagged - 0.022 * u * u)
+        * step(mouth.half_width + 1.5, mouth.half_width - 4.0, side);
+    let strand = 0.86
+        + 0.14 * noise(u * 0.6 + 0.006 * u * v, v * 0.27, person.salt ^ 0x82)
+        + 0.13 * noise(u * 0.95, v * 0.5, person.salt ^ 0x84);
     let grown = (area * beard.full).max(lip * beard.moustache);
     let shadow = 0.26 * beard.stubble * area.max(lip) * (0.9 + 0.4 * noise(u * 0.9, v * 0.9, person.salt ^ 0x83));
     (grown * 1.25 * strand).max(shadow).clamp(0.0, 0.97) * step(0.5, -1.5, d)

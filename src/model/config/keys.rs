@@ -92,6 +92,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
             "seed",
             "checkpoint_every",
             "eval_every",
+            "precision",
             "stages",
         ],
     ),

@@ -16,7 +16,7 @@ mod words;
 mod write;
 
 pub use stage::{Recipe, Schedule, Stage, Step};
-pub use words::{CenterInit, CenterUpdate, Downsample, Hallucinator, Mode, ResidualInit, Word};
+pub use words::{CenterInit, CenterUpdate, Downsample, Hallucinator, Mode, Precision, ResidualInit, Word};
 
 use std::path::Path;
 
@@ -155,13 +155,22 @@ pub struct Train {
     pub checkpoint_every: u64,
     /// Steps between evaluations and sample sheets; 0: only at the end.
     pub eval_every: u64,
+    /// Of activations and their gradients.
+    pub precision: Precision,
     /// The `[[train.stages]]`, fully resolved; empty where the file has none. Use [`Config::stages`].
     pub stages: Vec<Stage>,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Train { recipe: Recipe::default(), seed: 1, checkpoint_every: 1000, eval_every: 1000, stages: Vec::new() }
+        Train {
+            recipe: Recipe::default(),
+            seed: 1,
+            checkpoint_every: 1000,
+            eval_every: 1000,
+            precision: Precision::F32,
+            stages: Vec::new(),
+        }
     }
 }
 

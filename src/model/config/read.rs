@@ -106,6 +106,7 @@ fn train(section: &Section<'_>, run_loss: &Loss) -> Result<Train> {
         seed: section.count(keys::SEED, defaults.seed)?,
         checkpoint_every: section.count(keys::CHECKPOINT_EVERY, defaults.checkpoint_every)?,
         eval_every: section.count(keys::EVAL_EVERY, defaults.eval_every)?,
+        precision: section.word("precision", defaults.precision)?,
         stages,
         recipe,
     })

@@ -93,6 +93,16 @@ words! {
 }
 
 words! {
+    /// What the numbers of activations and of their gradients are (`[train] precision`); weights, losses and sums are f32.
+    Precision {
+        /// 32 bits.
+        F32 = "f32",
+        /// 16 bits, 8 of them the exponent of f32: half the memory, and what tensor cores multiply.
+        Bf16 = "bf16",
+    }
+}
+
+words! {
     /// What is trained on what (`[train] mode`).
     Mode {
         /// The hallucinator alone, on the pixel loss.

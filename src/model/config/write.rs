@@ -18,6 +18,7 @@ impl Config {
         line(&mut text, "seed", &self.train.seed);
         line(&mut text, "checkpoint_every", &self.train.checkpoint_every);
         line(&mut text, "eval_every", &self.train.eval_every);
+        line(&mut text, "precision", &quoted(self.train.precision.word()));
         for stage in &self.train.stages {
             text.push_str("\n[[train.stages]]\n");
             recipe(&mut text, &stage.recipe);

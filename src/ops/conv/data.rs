@@ -4,12 +4,14 @@
 //! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
 
 use super::forward::{Tail, for_pieces};
-use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
+use super::wide::{Wide, widen};
+use super::{EPILOGUE_ADD, Entries, Geometry, block_rows, locate, tiles};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Io, Op, Type, mismatch};
+use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, bf16, formats, mismatch};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Gradient to the input of a convolution. Inputs: dy, w, x (for its shape alone), then with `add` a tensor of x's shape that is
@@ -21,7 +23,11 @@ pub struct ConvData {
     pub add: bool,
 }
 
-static DATA: Kernel = Kernel { room: "conv", entry: "conv_data", host: data_host };
+static DATA: Entries = Entries {
+    formats: formats!("conv", "conv_data", data_host),
+    any: Kernel { room: "conv", entry: "conv_data_bf16_any", host: data_host::<bf16> },
+};
+static EXCHANGE: Formats = formats!("conv", "conv_exchange_filter", exchange_host);
 
 impl ConvData {
     /// Without a sum in the epilogue.
@@ -36,9 +42,12 @@ impl Op for ConvData {
     }
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
-        let fits = inputs.len() == 3 + usize::from(self.add) && inputs.iter().all(|desc| desc.dtype == Type::F32);
-        if !fits || inputs[3..].iter().any(|desc| desc.shape != inputs[2].shape) {
-            return Err(mismatch(self, inputs, "dy, w, x and with add a tensor of x's shape"));
+        let fits = inputs.len() == 3 + usize::from(self.add) && inputs[0].dtype.is_number();
+        if !fits
+            || inputs[1..].iter().any(|desc| desc.dtype != inputs[0].dtype)
+            || inputs[3..].iter().any(|desc| *desc != inputs[2])
+        {
+            return Err(mismatch(self, inputs, "dy, w, x and with add a tensor of x's shape, all f32 or all bf16"));
         }
         // An error of the forward op would name that one, not this.
         match super::Conv::new(self.stride, self.pad, false).infer(&[inputs[2], inputs[1]]).as_deref() {
@@ -54,12 +63,7 @@ impl Op for ConvData {
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let flags = if self.add { EPILOGUE_ADD } else { 0 };
         let geometry = Geometry::new(io.output(0), io.input(1), io.input(0), self.stride, self.pad, flags);
-        let none = Region::ABSENT;
-        vec![data_launch(
-            geometry,
-            vec![io.read(0), io.read(1), none, io.read(3)],
-            vec![io.write(0), none, io.workspace],
-        )]
+        data_launches(geometry, io, Region::ABSENT, io.read(3))
     }
 
     fn absorb(&self, tail: Epilogue, keep: bool) -> Option<Arc<dyn Op>> {
@@ -67,24 +71,41 @@ impl Op for ConvData {
     }
 }
 
-/// Bytes for the filter packed phase by phase.
+/// Bytes for the filter packed phase by phase on the cpu, or with outputs and channels exchanged on a card; the former is more.
 pub(super) fn data_workspace(filter: Desc) -> usize {
     let w = filter.shape;
-    4 * gemm::packed_len(w.n * w.h * w.w, w.c)
+    filter.bytes().max(4 * gemm::packed_len(w.n * w.h * w.w, w.c))
 }
 
-/// The launch over dy, w, slope, residual; writes dx, the value kept before PReLU, and the packed filter.
-pub(super) fn data_launch(geometry: Geometry, reads: Vec<Region>, writes: Vec<Region>) -> Launch {
-    Launch {
-        kernel: &DATA,
-        grid: [(geometry.n * geometry.h * geometry.w).div_ceil(64), geometry.c.div_ceil(64), 1],
-        block: [128, 1, 1],
-        shared: 0,
-        reads,
-        writes,
-        params: bytemuck::bytes_of(&geometry).to_vec(),
-        flop: geometry.flop(),
-    }
+/// Rewrites the filter into the workspace, then computes dx (output 0) and the value kept before PReLU (output 1) from dy (input 0).
+pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual: Region) -> Vec<Launch> {
+    let Place { desc, region } = io.inputs[1];
+    let stride = geometry.stride as usize;
+    let rows = io.output(0).n * io.output(0).h.div_ceil(stride) * io.output(0).w.div_ceil(stride);
+    let (grid, block, shared) = tiles(desc.dtype, rows, io.output(0).c, stride * stride);
+    let params = bytemuck::bytes_of(&geometry).to_vec();
+    vec![
+        Launch {
+            kernel: EXCHANGE.of(desc.dtype),
+            grid: [desc.shape.elements().div_ceil(256) as u32, 1, 1],
+            block: [256, 1, 1],
+            shared: 0,
+            reads: vec![region],
+            writes: vec![io.workspace],
+            params: params.clone(),
+            flop: 0,
+        },
+        Launch {
+            kernel: DATA.of(desc.dtype, geometry.o.is_multiple_of(8)),
+            grid,
+            block,
+            shared,
+            reads: vec![io.read(0), io.workspace, slope, residual],
+            writes: vec![io.write(0), io.write(1)],
+            params,
+            flop: geometry.flop(),
+        },
+    ]
 }
 
 /// The taps along one axis that reach positions of one phase, in ascending order of the position they read.
@@ -92,59 +113,72 @@ fn phase_taps(phase: usize, kernel: usize, stride: usize) -> Vec<usize> {
     (phase..kernel).step_by(stride).collect::<Vec<_>>().into_iter().rev().collect()
 }
 
-/// One phase: pixels with `(y + pad) % stride == row` and likewise for the column, and their packed taps.
-struct Phase<'a> {
+/// One phase: pixels with `(y + pad) % stride == row` and likewise for the column, and their taps.
+struct Phase {
     row: usize,
     column: usize,
     /// (p, q) in the order of the packed depth.
     taps: Vec<(usize, usize)>,
-    packed: &'a [f32],
+    /// Where their rows of the filter are packed.
+    packed: Range<usize>,
 }
 
-/// Packs the filter phase after phase into `packed`; every tap belongs to exactly one phase.
-fn pack_phases<'a>(g: &Geometry, w: &[f32], mut packed: &'a mut [f32]) -> Vec<Phase<'a>> {
+/// The phases in the order in which the filter is packed; every tap belongs to exactly one of them.
+fn phases(g: &Geometry) -> Vec<Phase> {
     let (kh, kw, stride) = (g.kh as usize, g.kw as usize, g.stride as usize);
-    let (outputs, channels) = (g.o as usize, g.c as usize);
-    let mut phases = Vec::with_capacity(stride * stride);
-    for (row, column) in (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column))) {
-        let columns = phase_taps(column, kw, stride);
-        let taps: Vec<(usize, usize)> =
-            phase_taps(row, kh, stride).iter().flat_map(|p| columns.iter().map(move |q| (*p, *q))).collect();
+    let mut end = 0;
+    let positions = (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column)));
+    positions
+        .map(|(row, column)| {
+            let columns = phase_taps(column, kw, stride);
+            let taps: Vec<(usize, usize)> =
+                phase_taps(row, kh, stride).iter().flat_map(|p| columns.iter().map(move |q| (*p, *q))).collect();
+            let start = end;
+            end += gemm::packed_len(taps.len() * g.o as usize, g.c as usize);
+            Phase { row, column, taps, packed: start..end }
+        })
+        .collect()
+}
+
+/// On the cpu the filter is not exchanged but packed, phase after phase.
+fn exchange_host<T: Number>(mut args: HostArgs) {
+    let g: Geometry = args.params();
+    let w = widen(args.input::<T>(0));
+    let packed = args.output::<f32>(0);
+    let (kh, kw, outputs, channels) = (g.kh as usize, g.kw as usize, g.o as usize, g.c as usize);
+    for Phase { taps, packed: range, .. } in phases(&g) {
         let depth = taps.len() * outputs;
-        let (here, rest) = packed.split_at_mut(gemm::packed_len(depth, channels));
-        packed = rest;
         if depth > 0 {
             let filter_row = |k: usize| {
                 let (tap, o) = (taps[k / outputs], k % outputs);
                 &w[((o * kh + tap.0) * kw + tap.1) * channels..][..channels]
             };
-            gemm::pack_rows(filter_row, channels, depth, here);
+            gemm::pack_rows(filter_row, channels, depth, &mut packed[range]);
         }
-        phases.push(Phase { row, column, taps, packed: here });
     }
-    phases
 }
 
-fn data_host(mut args: HostArgs) {
+fn data_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
-    let (dy, w) = (args.input::<f32>(0), args.input::<f32>(1));
-    let tail = Tail { bias: &[], slope: args.input(2), residual: args.input(3) };
-    let [dx, before, packed] = args.outputs::<f32, 3>();
-    let phases = pack_phases(&g, w, packed);
+    let (dy, packed, residual) = (widen(args.input::<T>(0)), args.input::<f32>(1), widen(args.input::<T>(3)));
+    let tail = Tail { bias: &[], slope: args.input(2), residual: &residual };
+    let (mut dx, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
+    let phases = phases(&g);
     let (channels, stride) = (g.c as usize, g.stride as usize);
     // With a stride every phase gets 1/stride^2 of a piece, so pieces grow accordingly.
     let rows = block_rows((g.kh * g.kw * g.o) as usize / (stride * stride)) * stride * stride;
-    for_pieces(dx, before, rows * channels, |piece, dx, before| {
-        let first = piece * rows;
+    for_pieces(dx.f32(), before.f32(), rows * channels, |piece, dx, before| {
         for phase in &phases {
-            phase_piece(&g, dy, phase, tail, (first, args.level), dx, before);
+            phase_piece(&g, (&dy, packed), phase, tail, (piece * rows, args.level), dx, before);
         }
     });
+    dx.finish();
+    before.finish();
 }
 
 fn phase_piece(
     g: &Geometry,
-    dy: &[f32],
+    (dy, packed): (&[f32], &[f32]),
     phase: &Phase,
     tail: Tail,
     (first, level): (usize, crate::backend::cpu::simd::Level),
@@ -168,7 +202,15 @@ fn phase_piece(
         }
         let extent = Extent { rows: pixels.len(), depth, panels: gemm::panels(channels) };
         let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
-        gemm::multiply(level, extent, left, Right::packed(phase.packed, depth), &mut sums, width, false);
+        gemm::multiply(
+            level,
+            extent,
+            left,
+            Right::packed(&packed[phase.packed.clone()], depth),
+            &mut sums,
+            width,
+            false,
+        );
     }
     for (pixel, sums) in pixels.iter().zip(sums.chunks_exact(width)) {
         let at = pixel * channels..(pixel + 1) * channels;

@@ -5,16 +5,19 @@
 //! The sum over pixels is cut into chunks by the shapes alone; every chunk writes partial sums of its own, which are added in
 //! order. So the bits depend neither on the number of threads nor on who finishes first.
 
-use super::{Conv, Geometry, gather, locate};
+use super::wide::widen;
+use super::{Conv, EPILOGUE_BIAS, Entries, Geometry, gather, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::{Kernel, Launch};
+use crate::backend::{Dim, Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Io, Op, Type, mismatch};
+use crate::ops::{Desc, Io, Number, Op, Type, bf16, formats, mismatch};
 use crate::shape::Shape;
+use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-/// Gradient to filter and bias. Inputs: x, dy, w (for its shape alone); outputs: dw, then with `bias` db.
+/// Gradient to filter and bias. Inputs: x, dy, both f32 or both bf16, and w in either format (for its shape alone); outputs: dw, then
+/// with `bias` db, always f32, because they are sums that go to the f32 master weights.
 #[derive(Clone, Debug)]
 pub struct ConvFilter {
     pub stride: usize,
@@ -22,7 +25,24 @@ pub struct ConvFilter {
     pub bias: bool,
 }
 
-static FILTER: Kernel = Kernel { room: "conv", entry: "conv_filter", host: filter_host };
+static FILTER: Entries = Entries {
+    formats: formats!("conv", "conv_filter", filter_host),
+    any: Kernel { room: "conv", entry: "conv_filter_bf16_any", host: filter_host::<bf16> },
+};
+static REDUCE: Kernel = Kernel { room: "conv", entry: "conv_filter_reduce", host: reduce_host };
+
+/// What both launches take by value. The cpu cuts by [`Cut`] instead of the chunks that are given here.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct FilterParams {
+    geometry: Geometry,
+    /// Chunks of pixels of y on a card, each with partial sums of its own.
+    chunks: u32,
+    /// Pixels of one of them.
+    chunk_pixels: u32,
+}
+
+const _: () = assert!(size_of::<FilterParams>() == 56);
 
 /// Pixels gathered at a time: with 576 taps x channels they take 144 KB.
 const PIXELS: usize = 64;
@@ -33,39 +53,78 @@ impl Op for ConvFilter {
     }
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
-        if inputs.len() != 3 || inputs.iter().any(|desc| desc.dtype != Type::F32) {
-            return Err(mismatch(self, inputs, "x, dy, w, all f32"));
-        }
+        let wrong =
+            || mismatch(self, inputs, "x and dy of one type, f32 or bf16; dy is the shape of x convolved with w");
+        let [x, dy, w] = inputs else { return Err(wrong()) };
         // An error of the forward op would name that one, not this.
-        match Conv::new(self.stride, self.pad, false).infer(&[inputs[0], inputs[2]]).as_deref() {
-            Ok([dy]) if *dy == inputs[1] => {}
-            _ => return Err(mismatch(self, inputs, "dy is the shape of x convolved with w")),
+        match Conv::new(self.stride, self.pad, false).infer(&[*x, w.of(x.dtype)]).as_deref() {
+            Ok([y]) if y == dy && w.dtype.is_number() => {}
+            _ => return Err(wrong()),
         }
-        let mut outputs = vec![inputs[2]];
-        if self.bias {
-            outputs.push(Desc::f32(Shape::vector(inputs[2].shape.n)));
-        }
-        Ok(outputs)
+        let bias = self.bias.then_some(Desc::f32(Shape::vector(w.shape.n)));
+        Ok([w.of(Type::F32)].into_iter().chain(bias).collect())
     }
 
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
         let (dy, w) = (inputs[1].shape, inputs[2].shape);
-        4 * Cut::new(dy.pixels(), w.image()).partials(w.n)
+        let split = Split::new(inputs[1].dtype, dy.pixels(), w);
+        4 * Cut::new(dy.pixels(), w.image()).partials(w.n).max(split.chunks * (w.elements() + w.n))
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let geometry = Geometry::new(io.input(0), io.input(2), io.input(1), self.stride, self.pad, 0);
-        let cut = Cut::new(io.input(1).pixels(), io.input(2).image());
-        vec![Launch {
-            kernel: &FILTER,
-            grid: [cut.pieces as u32, io.input(2).n.div_ceil(64) as u32, cut.chunks as u32],
-            block: [128, 1, 1],
-            shared: 0,
-            reads: vec![io.read(0), io.read(1)],
-            writes: vec![io.write(0), io.write(1), io.workspace],
-            params: bytemuck::bytes_of(&geometry).to_vec(),
-            flop: geometry.flop(),
-        }]
+        let (w, dy) = (io.input(2), io.input(1));
+        let flags = if self.bias { EPILOGUE_BIAS } else { 0 };
+        let geometry = Geometry::new(io.input(0), w, dy, self.stride, self.pad, flags);
+        let split = Split::new(io.dtype(0), dy.pixels(), w);
+        let (chunks, chunk_pixels) = (split.chunks as u32, split.pixels as u32);
+        let params = bytemuck::bytes_of(&FilterParams { geometry, chunks, chunk_pixels }).to_vec();
+        let wide = w.c.is_multiple_of(8) && w.n.is_multiple_of(8);
+        let (threads, shared) = if io.dtype(0) == Type::Bf16 { (256, 36_864) } else { (128, 8_192) };
+        vec![
+            Launch {
+                kernel: FILTER.of(io.dtype(0), wide),
+                grid: split.grid,
+                block: [threads, 1, 1],
+                shared,
+                reads: vec![io.read(0), io.read(1)],
+                writes: vec![io.workspace],
+                params: params.clone(),
+                flop: geometry.flop(),
+            },
+            Launch {
+                kernel: &REDUCE,
+                grid: [(w.elements() + w.n).div_ceil(256) as u32, 1, 1],
+                block: [256, 1, 1],
+                shared: 0,
+                reads: vec![io.workspace],
+                writes: vec![io.write(0), io.write(1)],
+                params,
+                flop: 0,
+            },
+        ]
+    }
+}
+
+/// How the work is cut on a card: tiles of the filter, and chunks of pixels so that all multiprocessors have something to do.
+/// By the shapes alone, so that every card of one architecture adds in the same order.
+struct Split {
+    grid: Dim,
+    chunks: usize,
+    pixels: usize,
+}
+
+impl Split {
+    /// Blocks that fill the largest cards twice over.
+    const BLOCKS: usize = 264;
+
+    fn new(dtype: Type, pixels: usize, w: Shape) -> Self {
+        let columns = w.image().div_ceil(if dtype == Type::Bf16 { 128 } else { 64 });
+        let rows = w.n.div_ceil(64);
+        let chunks = (Self::BLOCKS / (columns * rows)).min(pixels.div_ceil(4 * PIXELS)).max(1);
+        // Whole slices of pixels, of which a block takes 32 at a time.
+        let per_chunk = pixels.div_ceil(chunks).next_multiple_of(32);
+        let chunks = pixels.div_ceil(per_chunk);
+        Split { grid: [columns as u32, rows as u32, chunks as u32], chunks, pixels: per_chunk }
     }
 }
 
@@ -100,26 +159,35 @@ impl Cut {
     }
 }
 
-fn filter_host(mut args: HostArgs) {
-    let g: Geometry = args.params();
-    let (x, dy) = (args.input::<f32>(0), args.input::<f32>(1));
-    let [dw, db, partials] = args.outputs::<f32, 3>();
+/// The partial sums of every task.
+fn filter_host<T: Number>(mut args: HostArgs) {
+    let g = args.params::<FilterParams>().geometry;
+    let (x, dy) = (widen(args.input::<T>(0)), widen(args.input::<T>(1)));
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
+    let partials = &mut args.output::<f32>(0)[..cut.partials(outputs)];
     partials.par_chunks_exact_mut(cut.task(outputs)).enumerate().for_each(|(task, partial)| {
         let (chunk, piece) = (task / cut.pieces, task % cut.pieces);
         let (filter, bias) = partial.split_at_mut(outputs * cut.width);
         let taps = piece * cut.width..((piece + 1) * cut.width).min(depth);
         let pixels = chunk * cut.pixels..((chunk + 1) * cut.pixels).min((g.n * g.oh * g.ow) as usize);
-        filter_task(&g, x, dy, &cut, (taps, pixels.clone()), args.level, filter);
-        if piece == 0 && !db.is_empty() {
+        filter_task(&g, &x, &dy, &cut, (taps, pixels.clone()), args.level, filter);
+        if piece == 0 && g.has(EPILOGUE_BIAS) {
             bias.fill(0.0);
             for pixel in dy[pixels.start * outputs..pixels.end * outputs].chunks_exact(outputs) {
                 bias.iter_mut().zip(pixel).for_each(|(sum, dy)| *sum += dy);
             }
         }
     });
-    let partials = &*partials;
+}
+
+/// Adds the partial sums in the order of the chunks.
+fn reduce_host(mut args: HostArgs) {
+    let g = args.params::<FilterParams>().geometry;
+    let partials = args.input::<f32>(0);
+    let [dw, db] = args.outputs::<f32, 2>();
+    let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
+    let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
     let task = |chunk: usize, piece: usize| &partials[(chunk * cut.pieces + piece) * cut.task(outputs)..];
     dw.par_chunks_exact_mut(depth).enumerate().for_each(|(o, dw)| {
         for (piece, dw) in dw.chunks_mut(cut.width).enumerate() {

@@ -1,14 +1,15 @@
 //! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
 
+use super::wide::{Wide, widen};
 use super::{
-    ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
-    locate, output_extent,
+    ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Entries, Geometry, block_rows,
+    gather, locate, output_extent, tiles,
 };
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Op, Operand, Type, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, bf16, formats, mismatch};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -29,7 +30,10 @@ pub struct Conv {
     pub keep: bool,
 }
 
-static FORWARD: Kernel = Kernel { room: "conv", entry: "conv_forward", host: forward_host };
+static FORWARD: Entries = Entries {
+    formats: formats!("conv", "conv_forward", forward_host),
+    any: Kernel { room: "conv", entry: "conv_forward_bf16_any", host: forward_host::<bf16> },
+};
 
 impl Conv {
     /// A plain convolution, as models build it; the planner adds epilogues.
@@ -53,8 +57,9 @@ impl Op for Conv {
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
         let wrong = |wanted: &str| mismatch(self, inputs, wanted);
         let expected = 2 + usize::from(self.bias) + usize::from(self.prelu) + usize::from(self.add);
-        if inputs.len() != expected || inputs.iter().any(|desc| desc.dtype != Type::F32) {
-            return Err(wrong("x, w, bias, slope and residual, as far as the flags say, all f32"));
+        let wanted = "x, w, bias, slope and residual, as far as the flags say; bias and slope f32, the others all f32 or all bf16";
+        if inputs.len() != expected || !inputs[0].dtype.is_number() || inputs[1].dtype != inputs[0].dtype {
+            return Err(wrong(wanted));
         }
         let (x, w) = (inputs[0].shape, inputs[1].shape);
         let extents = (output_extent(x.h, w.h, self.stride, self.pad), output_extent(x.w, w.w, self.stride, self.pad));
@@ -63,14 +68,15 @@ impl Op for Conv {
         };
         let y = Shape::new(x.n, w.n, oh, ow);
         let vectors = usize::from(self.bias) + usize::from(self.prelu);
-        if inputs[2..2 + vectors].iter().any(|desc| desc.shape != Shape::vector(w.n)) {
-            return Err(wrong("bias and slope hold one number per output channel"));
+        if inputs[2..2 + vectors].iter().any(|desc| *desc != Desc::f32(Shape::vector(w.n))) {
+            return Err(wrong("bias and slope hold one f32 per output channel"));
         }
-        if self.add && inputs[expected - 1].shape != y {
-            return Err(wrong("the residual has the shape of the output"));
+        let y = Desc { shape: y, ..inputs[0] };
+        if self.add && inputs[expected - 1] != y {
+            return Err(wrong("the residual has the shape and the type of the output"));
         }
-        y.checked_elements()?;
-        Ok(vec![Desc::f32(y); 1 + usize::from(self.keep)])
+        y.shape.checked_elements()?;
+        Ok(vec![y; 1 + usize::from(self.keep)])
     }
 
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
@@ -87,12 +93,13 @@ impl Op for Conv {
             region
         };
         let reads = vec![io.read(0), io.read(1), optional(self.bias), optional(self.prelu), optional(self.add)];
-        let tiles = [io.output(0).pixels().div_ceil(64) as u32, io.output(0).c.div_ceil(64) as u32, 1];
+        let (dtype, wide) = (io.dtype(0), io.input(0).c.is_multiple_of(8));
+        let (grid, block, shared) = tiles(dtype, io.output(0).pixels(), io.output(0).c, 1);
         vec![Launch {
-            kernel: &FORWARD,
-            grid: tiles,
-            block: [128, 1, 1],
-            shared: 0,
+            kernel: FORWARD.of(dtype, wide),
+            grid,
+            block,
+            shared,
             reads,
             writes: vec![io.write(0), io.write(1), io.workspace],
             params: bytemuck::bytes_of(&geometry).to_vec(),
@@ -174,22 +181,23 @@ pub(super) fn for_pieces(
     }
 }
 
-fn forward_host(mut args: HostArgs) {
+fn forward_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
-    let (x, w) = (args.input::<f32>(0), args.input::<f32>(1));
-    let tail = Tail { bias: args.input(2), slope: args.input(3), residual: args.input(4) };
-    let [y, before, packed] = args.outputs::<f32, 3>();
+    let (x, w, residual) = (widen(args.input::<T>(0)), widen(args.input::<T>(1)), widen(args.input::<T>(4)));
+    let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual };
+    let (mut y, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
+    let packed = args.output::<f32>(2);
     let (depth, channels) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
-    gemm::pack_columns(w, channels, depth, packed);
+    gemm::pack_columns(&w, channels, depth, packed);
     let (rows, width) = (block_rows(depth), gemm::panels(channels) * PANEL);
     let right = Right::packed(packed, depth);
-    for_pieces(y, before, rows * channels, |piece, y, before| {
+    for_pieces(y.f32(), before.f32(), rows * channels, |piece, y, before| {
         let first = piece * rows;
         let count = y.len() / channels;
         let mut left = vec![0.0; count * depth];
         let mut sums = vec![0.0; count * width];
         for (row, left) in left.chunks_exact_mut(depth).enumerate() {
-            gather(&g, x, locate(first + row, g.oh as usize, g.ow as usize), 0..depth, left);
+            gather(&g, &x, locate(first + row, g.oh as usize, g.ow as usize), 0..depth, left);
         }
         let extent = Extent { rows: count, depth, panels: gemm::panels(channels) };
         let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
@@ -199,4 +207,6 @@ fn forward_host(mut args: HostArgs) {
             tail.finish(sums, (first + row) * channels, y, kept);
         }
     });
+    y.finish();
+    before.finish();
 }

@@ -9,17 +9,23 @@
 //! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
 //! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
 //! * [`filter`]: gradient to w and bias.
+//!
+//! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16 runs
+//! on tensor cores: the entry `_bf16` where the channels that are read come in eights (16 bytes), else `_bf16_any`.
 
 mod data;
 mod filter;
 mod forward;
 mod transposed;
+mod wide;
 
 pub use data::ConvData;
 pub use filter::ConvFilter;
 pub use forward::Conv;
 pub use transposed::TransposedConv;
 
+use crate::backend::{Dim, Kernel};
+use crate::ops::{Formats, Type};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 
@@ -83,6 +89,27 @@ impl Geometry {
     fn has(&self, epilogue: u32) -> bool {
         self.epilogue & epilogue != 0
     }
+}
+
+/// The three kernels of one job on a card.
+struct Entries {
+    formats: Formats,
+    /// bf16 whose innermost extents do not come in eights.
+    any: Kernel,
+}
+
+impl Entries {
+    /// The kernel for numbers of this type, `wide` where all innermost extents that it copies are multiples of 8.
+    fn of(&'static self, dtype: Type, wide: bool) -> &'static Kernel {
+        if dtype == Type::Bf16 && !wide { &self.any } else { self.formats.of(dtype) }
+    }
+}
+
+/// Grid, block and shared bytes of an implicit GEMM over `rows` pixels and `results` channels, `phases` times
+/// (`kernels/conv/fma.cu` for f32, `kernels/conv/mma.cu` for bf16).
+fn tiles(dtype: Type, rows: usize, results: usize, phases: usize) -> (Dim, Dim, u32) {
+    let (pixels, threads, shared) = if dtype == Type::Bf16 { (128, 256, 37_376) } else { (64, 128, 9_728) };
+    ([rows.div_ceil(pixels) as u32, results.div_ceil(64) as u32, phases as u32], [threads, 1, 1], shared)
 }
 
 /// Extent of y along one axis, or `None` when the filter does not fit.

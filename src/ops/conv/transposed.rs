@@ -2,11 +2,11 @@
 //!
 //! `y[n,c,i*stride+p-pad,...] += x[n,o,i,j] * w[o,c,p,q]`; w is `[in, out, kh, kw]`, `oh = (h - 1) stride - 2 pad + kh`.
 
-use super::data::{data_launch, data_workspace};
+use super::data::{data_launches, data_workspace};
 use super::{Conv, ConvFilter, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Op, Operand, Type, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Op, Operand, mismatch};
 use crate::shape::Shape;
 use std::sync::Arc;
 
@@ -32,8 +32,9 @@ impl Op for TransposedConv {
     }
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
-        if inputs.len() != 2 + usize::from(self.prelu) || inputs.iter().any(|desc| desc.dtype != Type::F32) {
-            return Err(mismatch(self, inputs, "x, w and with prelu the slopes, all f32"));
+        let number = inputs.first().is_some_and(|x| x.dtype.is_number());
+        if inputs.len() != 2 + usize::from(self.prelu) || !number || inputs[1].dtype != inputs[0].dtype {
+            return Err(mismatch(self, inputs, "x and w, both f32 or both bf16, and with prelu the slopes in f32"));
         }
         let (x, w) = (inputs[0].shape, inputs[1].shape);
         let extent =
@@ -41,12 +42,16 @@ impl Op for TransposedConv {
         let (Some(h), Some(width), true) = (extent(x.h, w.h), extent(x.w, w.w), x.c == w.n) else {
             return Err(mismatch(self, inputs, "w is [x's channels, out, kh, kw] and larger than the padding"));
         };
-        if h == 0 || width == 0 || self.stride == 0 || inputs[2..].iter().any(|desc| desc.shape != Shape::vector(w.c)) {
-            return Err(mismatch(self, inputs, "a non-empty output and one slope per output channel"));
+        if h == 0
+            || width == 0
+            || self.stride == 0
+            || inputs[2..].iter().any(|desc| *desc != Desc::f32(Shape::vector(w.c)))
+        {
+            return Err(mismatch(self, inputs, "a non-empty output and one slope per output channel, f32"));
         }
         let y = Shape::new(x.n, w.c, h, width);
         y.checked_elements()?;
-        Ok(vec![Desc::f32(y); 1 + usize::from(self.keep)])
+        Ok(vec![Desc { shape: y, ..inputs[0] }; 1 + usize::from(self.keep)])
     }
 
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
@@ -57,8 +62,7 @@ impl Op for TransposedConv {
         let bits = [(self.prelu, EPILOGUE_PRELU), (self.keep, EPILOGUE_KEEP)];
         let flags = bits.iter().map(|(on, bit)| if *on { *bit } else { 0 }).sum();
         let geometry = Geometry::new(io.output(0), io.input(1), io.input(0), self.stride, self.pad, flags);
-        let reads = vec![io.read(0), io.read(1), io.read(2), Region::ABSENT];
-        vec![data_launch(geometry, reads, vec![io.write(0), io.write(1), io.workspace])]
+        data_launches(geometry, io, io.read(2), Region::ABSENT)
     }
 
     // y is the data gradient of a convolution C with filter w:  dx = C(dy),  dw = filter gradient of C at (dy, x)

@@ -3,6 +3,7 @@
 //! A run is a sequence of stages; each has a plan of its own over the same parameters. Everything random is a function of the
 //! seed and the step, so a run that was stopped and resumed writes the same bytes as one that never stopped.
 
+pub mod report;
 mod samples;
 mod session;
 mod start;
@@ -109,7 +110,9 @@ fn go_on(context: &Context, mut session: Session, faces: Arc<Faces>, run: &Run, 
         context.listener.progress(session.mode_name(), step + 1, total, pictures, &newest.to_string());
         after_step(context, &mut session, &faces, run, &mut metrics, step + 1)?;
     }
-    session.finish(run, &metrics, started.elapsed().as_secs_f64(), images, &newest)
+    let finished = session.finish(run, &metrics, started.elapsed().as_secs_f64(), images, &newest)?;
+    report::write(run, session.config(), &session.device().info().name, &finished)?;
+    Ok(finished)
 }
 
 /// What is due after a step: samples, checkpoint, the end of a stage, and stopping when the user asked for it.

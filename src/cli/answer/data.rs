@@ -1,0 +1,120 @@
+//! What `data synth`, `pack`, `info`, `check` and `degrade` found or made.
+
+use super::Answer;
+use crate::data::pack::PackInfo;
+use crate::tasks::inspect::{Checked, Contents};
+use crate::tasks::{degrade, synth};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Findings listed in the text; the JSON has them all.
+const LISTED: usize = 20;
+
+/// What was drawn.
+pub fn synth(request: &synth::Request) -> Answer {
+    let (identities, images) = (request.identities, request.images);
+    Answer {
+        text: format!("drew     {identities} people, {images} pictures each -> {}", request.out.display()),
+        json: json!({
+            "out": request.out.display().to_string(),
+            "identities": identities,
+            "pictures": identities.saturating_mul(images),
+            "seed": request.seed,
+            "sheet": request.sheet.as_ref().map(|sheet| sheet.display().to_string()),
+        }),
+        code: 0,
+    }
+}
+
+/// What was packed.
+pub fn pack(info: &PackInfo, out: &Path) -> Answer {
+    let mut json = of_pack(info);
+    json["out"] = json!(out.display().to_string());
+    Answer {
+        text: format!("packed   {} faces of {} identities -> {}", info.faces, info.identities, out.display()),
+        json,
+        code: 0,
+    }
+}
+
+/// What is there.
+pub fn info(contents: &Contents) -> Answer {
+    Answer { text: describe(contents), json: of_contents(contents), code: 0 }
+}
+
+/// What is there and what is wrong with it; a finding is exit code 3.
+pub fn check(checked: &Checked) -> Answer {
+    let wrong = &checked.wrong;
+    let mut json = of_contents(&checked.contents);
+    json["wrong"] = json!(wrong);
+    let verdict = match wrong.len() {
+        0 => "all of it was read, nothing is wrong".to_owned(),
+        1 => "1 thing is wrong".to_owned(),
+        many => format!("{many} things are wrong"),
+    };
+    let mut lines = vec![describe(&checked.contents), format!("checked  {verdict}")];
+    lines.extend(wrong.iter().take(LISTED).map(|what| format!("wrong    {}", super::super::console::printable(what))));
+    if wrong.len() > LISTED {
+        lines.push(format!("         and {} more, see --json", wrong.len() - LISTED));
+    }
+    Answer { text: lines.join("\n"), json, code: if wrong.is_empty() { 0 } else { 3 } }
+}
+
+/// What was degraded.
+pub fn degrade(images: usize, request: &degrade::Request) -> Answer {
+    let flavour = format!("{:?}", request.flavour).to_lowercase();
+    let scale = request.scale;
+    Answer {
+        text: format!("degraded {images} pictures by {scale} ({flavour}) -> {}", request.out.display()),
+        json: json!({
+            "images": images,
+            "out": request.out.display().to_string(),
+            "scale": scale,
+            "flavour": flavour,
+            "sheet": request.sheet.as_ref().map(|sheet| sheet.display().to_string()),
+        }),
+        code: 0,
+    }
+}
+
+fn describe(contents: &Contents) -> String {
+    let Contents { pictures, identities, .. } = contents;
+    let mut text = match contents.of_identity {
+        Some((fewest, most)) => format!("pictures {pictures} of {identities} identities, {fewest} to {most} each"),
+        None => format!("pictures {pictures} of nobody in particular"),
+    };
+    if let Some(PackInfo { version, bytes, origin, .. }) = &contents.pack {
+        text += &format!("\npack     version {version}, {bytes} bytes, faces cut by {}", origin.alignment);
+        text += &format!("\ndecoders {}", origin.decoders);
+        if origin.centre_cuts > 0 {
+            text += &format!(
+                "\ncentre   {} of them were cut in the centre for want of anything better",
+                origin.centre_cuts
+            );
+        }
+    }
+    text
+}
+
+fn of_contents(contents: &Contents) -> Value {
+    let (fewest, most) = contents.of_identity.unzip();
+    json!({
+        "pictures": contents.pictures,
+        "identities": contents.identities,
+        "pictures_per_identity": { "min": fewest, "max": most },
+        "pack": contents.pack.as_ref().map(of_pack),
+    })
+}
+
+fn of_pack(info: &PackInfo) -> Value {
+    json!({
+        "version": info.version,
+        "faces": info.faces,
+        "identities": info.identities,
+        "bytes": info.bytes,
+        "alignment": info.origin.alignment,
+        "decoders": info.origin.decoders,
+        "sources": info.origin.sources,
+        "centre_cuts": info.origin.centre_cuts,
+    })
+}

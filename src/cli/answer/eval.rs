@@ -1,0 +1,47 @@
+//! What an evaluation found: every number with its recipe.
+
+use super::Answer;
+use crate::tasks::eval::{Evaluation, Restoration, Verification, fraction};
+
+/// Verification and restoration, as far as they were scored.
+pub fn eval(evaluation: &Evaluation) -> Answer {
+    let parts = [evaluation.verification.as_ref().map(verification), evaluation.restoration.as_ref().map(restoration)];
+    Answer { text: parts.into_iter().flatten().collect::<Vec<_>>().join("\n"), json: evaluation.to_json(), code: 0 }
+}
+
+fn verification(found: &Verification) -> String {
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let known = |share: Option<f64>| share.map_or("not defined (too few pairs)".to_owned(), percent);
+    let features = if found.mirror { "[f(x), f(flip x)]" } else { "f(x)" };
+    let roc = &found.roc;
+    format!(
+        "verification  {}, input {}, cosine of {features}\n  \
+         accuracy    {} ± {} standard error; 95 % interval over pairs {} to {}\n  \
+         AUC         {:.4}\n  EER         {}\n  TAR         {} at FAR 1e-2, {} at FAR 1e-3",
+        found.recipe(),
+        found.input_word(),
+        percent(found.accuracy),
+        percent(found.stderr),
+        percent(found.interval.low),
+        percent(found.interval.high),
+        roc.auc(),
+        percent(roc.eer()),
+        known(roc.tar(1e-2)),
+        known(roc.tar(1e-3)),
+    )
+}
+
+fn restoration(found: &Restoration) -> String {
+    let mut text = format!(
+        "restoration   mean of {} pictures, 8-bit RGB 96x112\n  {:<32}{:>12}{:>14}",
+        found.pictures.len(),
+        "",
+        "bicubic",
+        "hallucinated"
+    );
+    for score in found.scores() {
+        let (bicubic, hallucinated) = (fraction(score.mean.bicubic), fraction(score.mean.hallucinated));
+        text += &format!("\n  {:<32}{bicubic:>12}{hallucinated:>14}", score.name);
+    }
+    text
+}

@@ -1,0 +1,41 @@
+//! bf16 for host twins that compute in f32: inputs are widened before, outputs rounded after. f32 passes through without a copy.
+//!
+//! A bf16 graph on the cpu is for comparison, not for speed, so whole tensors are converted. Knows nothing of convolutions.
+
+use crate::ops::{Number, Type};
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// Numbers of either format as f32; exact.
+pub(super) fn widen<T: Number>(numbers: &[T]) -> Cow<'_, [f32]> {
+    match T::TYPE {
+        Type::F32 => Cow::Borrowed(bytemuck::cast_slice(numbers)),
+        _ => Cow::Owned(numbers.par_iter().map(|number| number.widen()).collect()),
+    }
+}
+
+/// An output of either format that is written as f32.
+pub(super) struct Wide<'a, T> {
+    numbers: &'a mut [T],
+    /// Empty where the numbers are f32 themselves.
+    wide: Vec<f32>,
+}
+
+impl<'a, T: Number> Wide<'a, T> {
+    pub fn new(numbers: &'a mut [T]) -> Self {
+        let wide = if T::TYPE == Type::F32 { Vec::new() } else { vec![0.0; numbers.len()] };
+        Wide { numbers, wide }
+    }
+
+    /// What is to be written.
+    pub fn f32(&mut self) -> &mut [f32] {
+        if T::TYPE == Type::F32 { bytemuck::cast_slice_mut(self.numbers) } else { &mut self.wide }
+    }
+
+    /// Rounds what was written, where that is still to be done.
+    pub fn finish(self) {
+        if T::TYPE != Type::F32 {
+            self.numbers.par_iter_mut().zip(&self.wide).for_each(|(number, wide)| *number = T::round(*wide));
+        }
+    }
+}

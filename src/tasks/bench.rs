@@ -1,0 +1,184 @@
+//! `bench`: how fast this device hallucinates, embeds and trains, with the arithmetic beside every number. Pictures are noise and
+//! weights are initial ones; neither changes the time.
+
+use super::Context;
+use crate::backend::Device;
+use crate::error::Result;
+use crate::graph::{Graph, Program, Value};
+use crate::model::config::{Config, Stage};
+use crate::model::{self, Model, Source};
+use crate::random::Random;
+use crate::shape::{HR, LR};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub config: Config,
+    /// The batch of every row; by default 1 and 32, and for the training step 32, or 8 on a CPU.
+    pub batch: Option<usize>,
+    /// Rows of fc6 and of the centers.
+    pub identities: usize,
+}
+
+/// Smallest, median and largest of the repeats.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    pub min: f64,
+    pub median: f64,
+    pub max: f64,
+}
+
+/// One measurement.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `hallucinate`, `embed`, `hallucinate+embed` or `train-step`.
+    pub name: &'static str,
+    pub device: String,
+    pub precision: String,
+    pub batch: usize,
+    pub threads: usize,
+    pub images_per_second: Spread,
+    /// Of one batch.
+    pub seconds: Spread,
+    /// Of the mathematics of one batch; a multiply-add is two.
+    pub flop: u64,
+    /// That one batch must bring across the memory bus when nothing is cached.
+    pub bytes: u64,
+}
+
+/// A row repeats itself until it has taken this long, but not fewer and not more times than these.
+const SECONDS: f64 = 2.0;
+const FEWEST: usize = 5;
+const MOST: usize = 200;
+
+/// Measures every row that the configuration's networks have.
+pub fn bench(context: &Context, request: &Request) -> Result<Vec<Row>> {
+    let device = context.open_device()?;
+    let whole = Model::trained_by(&request.config, request.identities)?;
+    let on_cpu = device.info().name == "cpu";
+    let batches = request.batch.map_or(vec![1, 32], |batch| vec![batch]);
+    let step_batch = request.batch.unwrap_or(if on_cpu { 8 } else { 32 });
+    let bench = Bench { context, device, precision: request.config.train.precision.to_string() };
+    let mut rows = Vec::new();
+    for batch in batches {
+        for (name, model, source) in inferences(&whole) {
+            rows.push(bench.inference(name, &model, source, batch)?);
+        }
+    }
+    if let Some(stage) = request.config.stages().pop() {
+        rows.push(bench.step(&whole, &stage, step_batch)?);
+    }
+    Ok(rows)
+}
+
+/// The parts of a model that can be measured by themselves.
+fn inferences(whole: &Model) -> Vec<(&'static str, Model, Source)> {
+    let mut list = Vec::new();
+    if whole.has_hallucinator {
+        let model = Model { has_recognizer: false, identities: 0, ..whole.clone() };
+        list.push(("hallucinate", model, Source::Lr));
+    }
+    if whole.has_recognizer {
+        list.push(("embed", whole.clone(), Source::Hr));
+    }
+    if whole.has_hallucinator && whole.has_recognizer {
+        list.push(("hallucinate+embed", whole.clone(), Source::Lr));
+    }
+    list
+}
+
+struct Bench<'a> {
+    context: &'a Context<'a>,
+    device: Arc<dyn Device>,
+    precision: String,
+}
+
+impl Bench<'_> {
+    fn inference(&self, name: &'static str, model: &Model, source: Source, batch: usize) -> Result<Row> {
+        let (graph, values) = model::inference(model, source, batch)?;
+        let (height, width) = if source == Source::Hr { HR } else { LR };
+        let pixels = noise(batch * 3 * height * width);
+        self.measure(name, batch, model, graph, values.features.unwrap_or(values.pictures), |program| {
+            program.write(values.pixels, &pixels)
+        })
+    }
+
+    fn step(&self, model: &Model, stage: &Stage, batch: usize) -> Result<Row> {
+        let (graph, values) = model::training(model, &stage.recipe, &stage.loss, batch)?;
+        let pixels = noise(batch * 3 * HR.0 * HR.1);
+        let labels: Vec<i32> = (0..batch).map(|index| (index % model.identities.max(1)) as i32).collect();
+        self.measure("train-step", batch, model, graph, values.norm, |program| {
+            program.write(values.pixels, &pixels)?;
+            program.write(values.mirrored, &vec![0u8; batch])?;
+            if values.features.is_some() {
+                program.write(values.labels, &labels)?;
+            }
+            // Rates of 0: the weights stay what they are, however often the step is repeated.
+            program.write(values.rates, &[0f32, 0.0])
+        })
+    }
+
+    /// Times batches from the first byte written to `result` read back.
+    fn measure(
+        &self,
+        name: &'static str,
+        batch: usize,
+        model: &Model,
+        graph: Graph,
+        result: Value,
+        write: impl Fn(&Program) -> Result<()>,
+    ) -> Result<Row> {
+        let program = Program::new(Arc::clone(&self.device), graph.plan())?;
+        for (parameter, offset) in model.parameters().placed() {
+            program.write_store(offset, &parameter.initial(1))?;
+        }
+        let once = || -> Result<f64> {
+            self.context.check_stopped()?;
+            let started = Instant::now();
+            write(&program)?;
+            program.run()?;
+            program.read::<f32>(result)?;
+            Ok(started.elapsed().as_secs_f64())
+        };
+        // Caches fill, clocks rise and the list is recorded before anything counts.
+        once()?;
+        let mut seconds = Vec::new();
+        while seconds.len() < FEWEST || seconds.iter().sum::<f64>() < SECONDS && seconds.len() < MOST {
+            seconds.push(once()?);
+            self.context.listener.progress(name, seconds.len() as u64, FEWEST as u64, batch as u64, "");
+        }
+        let info = self.device.info();
+        let seconds = Spread::of(seconds);
+        let speed = |seconds: f64| batch as f64 / seconds;
+        Ok(Row {
+            name,
+            device: info.name,
+            precision: self.precision.clone(),
+            batch,
+            threads: info.threads,
+            images_per_second: Spread {
+                min: speed(seconds.max),
+                median: speed(seconds.median),
+                max: speed(seconds.min),
+            },
+            seconds,
+            flop: program.plan().flop(),
+            bytes: program.plan().traffic(),
+        })
+    }
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
+        Spread { min: at(0), median: at(values.len() / 2), max: at(values.len().saturating_sub(1)) }
+    }
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut random = Random::named(1, "bench");
+    (0..length).map(|_| random.below(256) as u8).collect()
+}

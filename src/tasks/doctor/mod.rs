@@ -1,0 +1,121 @@
+//! `doctor`: which devices there are, which kernels, and whether they compute what they should.
+
+mod self_test;
+
+pub use self_test::Check;
+
+use crate::backend::cpu::simd::Level;
+use crate::backend::libcuda;
+use crate::error::Result;
+use crate::model::config::{CenterUpdate, Config, Hallucinator, Mode, Overrides, Word};
+use crate::model::{self, Model};
+use crate::tasks::Context;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// The device that was tested.
+    pub device: String,
+    pub cpu: Processor,
+    /// The CUDA driver's library, where there is one.
+    pub cuda_driver: Option<PathBuf>,
+    /// Room and entry of every kernel that training and inference launch, sorted.
+    pub kernels: Vec<(&'static str, &'static str)>,
+    pub self_test: Vec<Check>,
+}
+
+impl Findings {
+    /// Whether every check passed.
+    pub fn is_well(&self) -> bool {
+        self.self_test.iter().all(|check| check.pass)
+    }
+}
+
+/// The processor.
+#[derive(Clone, Debug)]
+pub struct Processor {
+    /// As the operating system calls it, where it does.
+    pub model: Option<String>,
+    /// The instruction set that is used, and all that could be.
+    pub instruction_set: String,
+    pub supported: Vec<String>,
+    pub threads: usize,
+    /// Bytes of memory: all of it, and what programs may still take; nothing where the system does not say.
+    pub memory: Option<u64>,
+    pub available: Option<u64>,
+}
+
+/// Examines the machine and tests the device that was asked for.
+///
+/// # Errors
+/// `Device` where that device is not there; checks that fail are not errors here but findings.
+pub fn doctor(context: &Context) -> Result<Findings> {
+    let device = context.open_device()?;
+    let info = device.info();
+    Ok(Findings {
+        cpu: processor(info.threads),
+        cuda_driver: libcuda::find(),
+        kernels: kernels()?,
+        self_test: self_test::run(context, &device)?,
+        device: info.name,
+    })
+}
+
+fn processor(threads: usize) -> Processor {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (about, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let bytes = |name: &str| {
+        let kibibytes: u64 = field(&memory, name)?.trim_end_matches(" kB").parse().ok()?;
+        kibibytes.checked_mul(1024)
+    };
+    Processor {
+        model: field(&about, "model name"),
+        instruction_set: Level::detect().to_string(),
+        supported: Level::supported().iter().map(Level::to_string).collect(),
+        threads,
+        memory: bytes("MemTotal"),
+        available: bytes("MemAvailable"),
+    }
+}
+
+/// A configuration of tiny networks that use every kernel.
+fn tiny(settings: &[(&str, &str)]) -> Result<Config> {
+    let small = [
+        ("model.recognizer_width", "0.0625"),
+        ("model.features", "8"),
+        ("model.hallucinator_channels", "4"),
+        ("model.hallucinator_units", "1"),
+        ("model.residual_init", "he"),
+        ("train.clip", "1"),
+    ];
+    let set = small.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Config::parse("self-test", "", &Overrides { set, ..Overrides::default() })
+}
+
+/// Every kernel of a training step, over all modes, hallucinators and center updates; inference launches no others.
+fn kernels() -> Result<Vec<(&'static str, &'static str)>> {
+    let mut found = BTreeSet::new();
+    for (_, mode) in Mode::CHOICES {
+        for (_, hallucinator) in Hallucinator::CHOICES {
+            for (_, update) in CenterUpdate::CHOICES {
+                let config = tiny(&[
+                    ("train.mode", mode.word()),
+                    ("model.hallucinator", hallucinator.word()),
+                    ("loss.center_update", update.word()),
+                ])?;
+                let model = Model::trained_by(&config, 2)?;
+                for stage in config.stages() {
+                    let (graph, _) = model::training(&model, &stage.recipe, &stage.loss, 2)?;
+                    found.extend(graph.plan().launches.iter().map(|launch| (launch.kernel.room, launch.kernel.entry)));
+                }
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}

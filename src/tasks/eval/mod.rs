@@ -1,0 +1,189 @@
+//! `eval`: how well a model tells people apart on a list of pairs, and how well it restores pictures.
+//!
+//! The order of work: model file, device, lists, pictures, and only then computing. Every picture goes through each network
+//! once (twice where features are of the picture and its mirror image), however many pairs it is in.
+
+mod features;
+mod output;
+mod pictures;
+mod restoration;
+mod verification;
+
+pub use output::{fraction, report};
+pub use restoration::{Quality, Restoration, Score, Sides};
+pub use verification::{Scored, Verification};
+
+use crate::backend::Device;
+use crate::data::align::{Alignment, Crop, Landmarks};
+use crate::data::faces;
+use crate::error::{Error, Result};
+use crate::model::Source;
+use crate::report::grid::{self, Sheet, Tile};
+use crate::shape::{HR, LR};
+use crate::tasks::Context;
+use crate::tasks::network::Network;
+use crate::tasks::train::{alignment, beside};
+use pictures::Pictures;
+use serde_json::{Value as Json, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of a sheet, spread evenly over the pictures.
+const SAMPLES: usize = 8;
+
+/// What is to be scored, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// A run, a checkpoint or a model file.
+    pub model: PathBuf,
+    /// A pack, or a folder of pictures.
+    pub data: PathBuf,
+    /// Pairs in the format of LFW's `pairs.txt`; without them only restoration is scored.
+    pub pairs: Option<PathBuf>,
+    /// One fold of the pairs, counted from 1, cross-fitted within itself.
+    pub fold: Option<usize>,
+    /// What the recogniser gets; by the pictures' size where it is not said.
+    pub input: Option<Source>,
+    /// A new or empty folder for scores, curves and pictures.
+    pub out: Option<PathBuf>,
+    /// Whether features are `[f(x), f(flip x)]`.
+    pub mirror: bool,
+    /// Whether pairs that lack a picture are left out; otherwise they are an error.
+    pub allow_missing: bool,
+    /// Takes the place of the model's own cut.
+    pub crop: Option<[usize; 4]>,
+    /// Takes the place of the model's own landmarks; relative to the data folder or its parent.
+    pub landmarks: Option<PathBuf>,
+}
+
+/// What `eval` found out.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The name of the device.
+    pub device: String,
+    /// Nothing where no pairs were given.
+    pub verification: Option<Verification>,
+    /// Nothing where the pictures are of low resolution, so that there is nothing to compare with.
+    pub restoration: Option<Restoration>,
+    /// A few pictures for a sheet.
+    pub samples: Vec<Sample>,
+}
+
+/// One picture in all its forms, RGB rows.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// 24x28.
+    pub low: Vec<u8>,
+    /// 96x112.
+    pub bicubic: Vec<u8>,
+    /// 96x112, by a model that has a hallucinator.
+    pub hallucinated: Option<Vec<u8>>,
+    /// 96x112, where there is an original.
+    pub high: Option<Vec<u8>>,
+}
+
+impl Evaluation {
+    /// The document of the contract.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "device": self.device,
+            "verification": self.verification.as_ref().map(Verification::to_json),
+            "restoration": self.restoration.as_ref().map(Restoration::to_json),
+        })
+    }
+
+    /// LR, bicubic, hallucinated and HR side by side, without the columns that this evaluation does not have.
+    ///
+    /// # Errors
+    /// Those of [`grid::sheet`].
+    pub fn sheet(&self) -> Result<Sheet> {
+        let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
+        let rows: Vec<Vec<Tile>> = self
+            .samples
+            .iter()
+            .map(|sample| {
+                let optional = sample.hallucinated.iter().chain(&sample.high).map(|rgb| tile(HR, rgb));
+                [tile(LR, &sample.low), tile(HR, &sample.bicubic)].into_iter().chain(optional).collect()
+            })
+            .collect();
+        let mut captions = vec!["LR", "bicubic"];
+        captions.extend(self.samples.iter().any(|sample| sample.hallucinated.is_some()).then_some("hallucinated"));
+        captions.extend(self.samples.iter().any(|sample| sample.high.is_some()).then_some("HR"));
+        grid::sheet(&captions, &rows)
+    }
+}
+
+/// Scores a model and writes the details where the request names a folder for them.
+///
+/// # Errors
+/// `Input` for what is wrong with model, lists or pictures, `Output` where the folder is not empty, `Numeric` where a feature is
+/// not finite, `Interrupted` when the user stopped; nothing is written then.
+pub fn eval(context: &Context, request: &Request) -> Result<Evaluation> {
+    request.out.as_deref().map(output::check).transpose()?;
+    let network = Network::load(&request.model)?;
+    let device = context.open_device()?;
+    let evaluation = score(context, &device, &network, request)?;
+    if let Some(out) = &request.out {
+        output::write(out, request, &evaluation)?;
+    }
+    Ok(evaluation)
+}
+
+/// As [`eval`], with a model and a device that are there already; writes nothing.
+///
+/// # Errors
+/// As [`eval`].
+pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, request: &Request) -> Result<Evaluation> {
+    if request.pairs.is_some() && !network.model.has_recognizer {
+        return Err(Error::Input(format!(
+            "{}: this model has no recogniser, so it cannot verify pairs; leave --pairs out to score restoration",
+            request.model.display()
+        )));
+    }
+    let source = faces::Source::open_plain(&request.data)?;
+    let protocol = match &request.pairs {
+        Some(path) => Some(verification::Protocol::open(path, request, source.listing())?),
+        None => None,
+    };
+    let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
+    let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
+    let input = input(request, &pictures)?;
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES };
+    let found = plan.run(context, &pictures)?;
+    let verification = match protocol {
+        Some(protocol) => Some(protocol.score(&pictures, found.features(input), input, request.mirror)?),
+        None => None,
+    };
+    Ok(Evaluation {
+        device: device.info().name,
+        verification,
+        restoration: Restoration::new(&pictures, found.qualities, request.mirror),
+        samples: found.samples,
+    })
+}
+
+/// How faces are cut: as the command line says, else as the model does.
+fn cut(network: &Network, request: &Request) -> Result<Alignment> {
+    let find = |list: &Path| Landmarks::read(&beside(&request.data, list)).map(Alignment::Landmarks);
+    match (request.crop, &request.landmarks) {
+        (Some(crop), _) => Ok(Alignment::Crop(Crop::from(crop))),
+        (None, Some(list)) => find(list),
+        (None, None) => alignment(&network.model.config.data, &request.data),
+    }
+}
+
+/// What the recogniser gets, by what was asked for and the pictures' size.
+fn input(request: &Request, pictures: &Pictures) -> Result<Source> {
+    let low = matches!(pictures, Pictures::Low { .. });
+    let place = request.data.display();
+    match (low, request.input) {
+        (true, Some(Source::Hr)) => Err(Error::Input(format!(
+            "{place}: pictures of 24x28 have no high resolution; leave --input hr out, or give the originals"
+        ))),
+        (true, _) if request.pairs.is_none() => Err(Error::Input(format!(
+            "{place}: there is nothing to compare pictures of 24x28 with; give --pairs, or the originals"
+        ))),
+        (true, _) => Ok(Source::Lr),
+        (false, input) => Ok(input.unwrap_or(Source::Hr)),
+    }
+}

@@ -1,0 +1,164 @@
+//! `hallucinate`: pictures -> 24x28 -> the hallucinator -> one PNG of 96x112 each, and a sheet where one is asked for.
+
+use crate::data::image::{Picture, encode_png};
+use crate::error::{Error, Result};
+use crate::metrics::{self, psnr};
+use crate::model::Source;
+use crate::report::grid::{self, Tile};
+use crate::resample::{Flavour, resize_u8};
+use crate::shape::{HR, LR};
+use crate::tasks::network::{Network, to_pixels};
+use crate::tasks::pictures::{self, CHUNK, Prepared, Ways};
+use crate::tasks::{Context, output};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Pictures on a sheet; more would be a file that nothing opens.
+const SHEET: usize = 64;
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub model: PathBuf,
+    pub inputs: Vec<PathBuf>,
+    pub out: PathBuf,
+    pub sheet: Option<PathBuf>,
+    /// Its `input` is not looked at: what is hallucinated is low resolution.
+    pub ways: Ways,
+}
+
+/// What was done.
+#[derive(Clone, Debug)]
+pub struct Hallucinated {
+    pub device: String,
+    pub images: usize,
+    pub out: PathBuf,
+    pub sheet: Option<PathBuf>,
+    /// Of the pictures that came in high resolution; nothing where none did.
+    pub psnr: Option<Psnr>,
+}
+
+/// How close to their originals pictures are that were degraded first: means of PSNR over RGB, in dB, of u8 pictures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Psnr {
+    pub images: usize,
+    pub bicubic: f64,
+    pub hallucinated: f64,
+}
+
+/// Hallucinates every input; nothing is written before all of them have been read.
+///
+/// # Errors
+/// `Input` for pictures, lists and models that are wrong (also a model without a hallucinator), `Usage` for two outputs of one
+/// name, `Output` and `Io` for places that cannot be written, `Numeric` where a network gives no finite picture.
+pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated> {
+    output::check_folder(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    let device = context.open_device()?;
+    let network = Network::load(&request.model)?;
+    if !network.model.has_hallucinator {
+        return Err(Error::Input(format!(
+            "{}: this model has no hallucinator: use one that was trained to hallucinate",
+            request.model.display()
+        )));
+    }
+    let ways = Ways { input: Some(Source::Lr), ..request.ways.clone() };
+    let pictures = pictures::open(context, &network.model, &request.inputs, &ways)?;
+    let targets = output::targets(pictures.found(), &request.out, request.sheet.as_deref())?;
+    let total = targets.len();
+    let runner = network.on(&device, Source::Lr, total.min(CHUNK))?;
+    output::make_folder(&request.out)?;
+    let (mut each, mut rows) = (Vec::new(), Vec::new());
+    context.listener.progress("hallucinate", 0, total as u64, 1, "");
+    for range in pictures.chunks() {
+        if context.stopped() {
+            return Err(Error::Interrupted(format!("stopped after {} of {total} pictures", range.start)));
+        }
+        let prepared = pictures.load(range.clone())?;
+        let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
+        let units = runner.run(&low)?.pictures;
+        check_finite(&targets[range.clone()], &units)?;
+        let restored = to_pixels(&units);
+        for (prepared, restored) in prepared.into_iter().zip(restored.chunks_exact(3 * HR.0 * HR.1)) {
+            let row = Row::new(prepared, restored.to_vec())?;
+            each.extend(row.psnr()?);
+            if request.sheet.is_some() && rows.len() < SHEET {
+                rows.push(row);
+            }
+        }
+        write(&targets[range.clone()], &restored)?;
+        context.listener.progress("hallucinate", range.end as u64, total as u64, 1, "");
+    }
+    if let Some(sheet) = &request.sheet {
+        write_sheet(sheet, &rows)?;
+        if total > SHEET {
+            context.listener.say(&format!("sheet    the first {SHEET} of {total} pictures"));
+        }
+    }
+    Ok(Hallucinated {
+        device: device.info().name,
+        images: total,
+        out: request.out.clone(),
+        sheet: request.sheet.clone(),
+        psnr: mean(&each),
+    })
+}
+
+/// One picture in the three forms of a sheet.
+struct Row {
+    prepared: Prepared,
+    bicubic: Vec<u8>,
+    hallucinated: Vec<u8>,
+}
+
+impl Row {
+    fn new(prepared: Prepared, hallucinated: Vec<u8>) -> Result<Self> {
+        let mut bicubic = vec![0; 3 * HR.0 * HR.1];
+        resize_u8(Flavour::Matlab, &prepared.pixels.rgb, LR, &mut bicubic, HR)?;
+        Ok(Row { prepared, bicubic, hallucinated })
+    }
+
+    /// PSNR over RGB of bicubic and hallucinated against the original, in dB, where there is one.
+    fn psnr(&self) -> Result<Option<[f64; 2]>> {
+        let Some(original) = &self.prepared.original else { return Ok(None) };
+        let against = |picture: &[u8]| psnr::psnr_rgb(picture, &original.rgb, HR);
+        Ok(Some([against(&self.bicubic)?, against(&self.hallucinated)?]))
+    }
+
+    fn tiles(&self) -> Vec<Tile<'_>> {
+        let high = |rgb| Tile { width: HR.1, height: HR.0, rgb };
+        let low = Tile { width: LR.1, height: LR.0, rgb: &self.prepared.pixels.rgb };
+        vec![low, high(&self.bicubic), high(&self.hallucinated)]
+    }
+}
+
+fn mean(each: &[[f64; 2]]) -> Option<Psnr> {
+    let of = |which: usize| metrics::mean(&each.iter().map(|pair| pair[which]).collect::<Vec<f64>>());
+    Some(Psnr { images: each.len(), bicubic: of(0)?, hallucinated: of(1)? })
+}
+
+fn check_finite(targets: &[PathBuf], units: &[f32]) -> Result<()> {
+    let broken = units.chunks_exact(3 * HR.0 * HR.1).position(|picture| picture.iter().any(|v| !v.is_finite()));
+    match broken.and_then(|index| targets.get(index)) {
+        Some(target) => Err(Error::Numeric(format!(
+            "{}: what the model makes of it is not finite: its weights are out of range",
+            target.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Writes pictures of one chunk; the error is that of the first one that failed.
+fn write(targets: &[PathBuf], restored: &[u8]) -> Result<()> {
+    let written: Vec<Result<()>> = targets
+        .par_iter()
+        .zip(restored.par_chunks_exact(3 * HR.0 * HR.1))
+        .map(|(target, rgb)| output::write(target, &encode_png(&Picture::new(HR.1, HR.0, rgb.to_vec())?)?))
+        .collect();
+    written.into_iter().collect()
+}
+
+fn write_sheet(path: &Path, rows: &[Row]) -> Result<()> {
+    let tiles: Vec<Vec<Tile>> = rows.iter().map(Row::tiles).collect();
+    output::write(path, &grid::sheet(&["LR", "bicubic", "hallucinated"], &tiles)?.png()?)
+}

@@ -1,0 +1,50 @@
+//! `data synth`: folders of procedural faces, and a sheet of the first of them where one is asked for.
+
+use crate::data::synth;
+use crate::error::{Error, Result};
+use crate::report::grid::{self, Tile};
+use crate::shape::HR;
+use crate::tasks::{Context, output};
+use std::path::{Path, PathBuf};
+
+/// Rows and columns of a sheet: identities, and pictures of each.
+const SHEET: (u32, u32) = (12, 8);
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub out: PathBuf,
+    pub identities: usize,
+    /// Pictures of each identity.
+    pub images: usize,
+    pub seed: u64,
+    pub sheet: Option<PathBuf>,
+}
+
+/// Draws the faces.
+///
+/// # Errors
+/// `Output` where `out` is not empty or cannot be a folder, `Io`.
+pub fn write(context: &Context, request: &Request) -> Result<()> {
+    output::check_empty(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    let number = |n: usize| u32::try_from(n).map_err(|_| Error::Usage(format!("{n} are too many to draw")));
+    let (identities, images) = (number(request.identities)?, number(request.images)?);
+    let total = u64::from(identities) * u64::from(images);
+    context.listener.progress("draw", 0, total, 1, "");
+    synth::write(&request.out, identities, images, request.seed, &|done| {
+        context.listener.progress("draw", done as u64, total, 1, "");
+    })?;
+    match &request.sheet {
+        Some(sheet) => write_sheet(sheet, request.seed, identities.min(SHEET.0), images.min(SHEET.1)),
+        None => Ok(()),
+    }
+}
+
+fn write_sheet(path: &Path, seed: u64, identities: u32, images: u32) -> Result<()> {
+    let faces: Vec<Vec<Vec<u8>>> =
+        (0..identities).map(|identity| (0..images).map(|image| synth::face(seed, identity, image)).collect()).collect();
+    let rows: Vec<Vec<Tile>> =
+        faces.iter().map(|faces| faces.iter().map(|rgb| Tile { width: HR.1, height: HR.0, rgb }).collect()).collect();
+    output::write(path, &grid::sheet(&[], &rows)?.png()?)
+}

@@ -1,0 +1,6 @@
+//! `eval` through the real program: the document's keys, folds, missing pictures, HR against LR, models of one network only.
+
+mod fixture;
+mod pictures;
+mod refused;
+mod scores;
