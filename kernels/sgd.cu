@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(256)
             const float decay = segment.decay_mult * params.weight_decay;
             const float scale = segment.clipped == 1 ? clipping : 1.0f;
             const unsigned from = max(first, segment.gradient), to = min(end, segment.gradient + segment.length);
-#pragma unroll 4
+#pragma unroll 2
             for (unsigned at = from + threadIdx.x; at < to; at += blockDim.x) {
                 const unsigned weight = at - segment.gradient + segment.weight;
                 const float w = weights[weight];
