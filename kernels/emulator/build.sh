@@ -21,7 +21,7 @@ mode=${2:-o2}
 
 # The emulator itself is never instrumented by ThreadSanitizer: it announces what its fibers do instead.
 case $mode in
-o2) kernel_flags="-O2" machine_flags="-O2" link_flags="-Wl,-z,defs" ;;
+o2) kernel_flags="-O2 -fstack-clash-protection" machine_flags="-O2" link_flags="-Wl,-z,defs" ;;
 asan) kernel_flags="-O1 -g -fsanitize=address --param asan-use-after-return=0" machine_flags=$kernel_flags link_flags="-fsanitize=address" ;;
 tsan) kernel_flags="-O1 -g -fsanitize=thread -DEMULATOR_TSAN" machine_flags="-O1 -g -DEMULATOR_TSAN" link_flags="-fsanitize=thread" ;;
 *) echo "$0: mode is o2, asan or tsan, not '$mode'" >&2; exit 2 ;;
