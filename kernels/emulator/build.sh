@@ -6,9 +6,10 @@
 # makes OUT/libcuda.so.1 (and the link OUT/libcuda.so) from every .cu under FOLDER, by default all of kernels/. Only what
 # changed is compiled again, JOBS at a time (default: one for each core). CXX chooses the compiler, a g++ of version 9 or later.
 #
-# asan and tsan are for small shapes: AddressSanitizer also catches what stays inside a buffer's last page and in dynamic
-# shared memory, with file and line; ThreadSanitizer sees races between the threads of a block. The program that loads such a library
-# needs the sanitizer's runtime from its start (LD_PRELOAD="$($CXX -print-file-name=libasan.so)").
+# asan and tsan are for small shapes. AddressSanitizer also watches local arrays, and names file and line where an access
+# leaves a buffer (it ends the process there); ThreadSanitizer sees races between the threads of a block. The program that
+# loads such a library needs the sanitizer's runtime from its start: built with the same -fsanitize, or
+# LD_PRELOAD="$(g++ -print-file-name=libasan.so)".
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +21,7 @@ mode=${2:-o2}
 
 # The emulator itself is never instrumented by ThreadSanitizer: it announces what its fibers do instead.
 case $mode in
-o2) kernel_flags="-O2" machine_flags="-O2" link_flags="-Wl,-z,defs" ;;
+o2) kernel_flags="-O2 -fstack-clash-protection" machine_flags="-O2" link_flags="-Wl,-z,defs" ;;
 asan) kernel_flags="-O1 -g -fsanitize=address --param asan-use-after-return=0" machine_flags=$kernel_flags link_flags="-fsanitize=address" ;;
 tsan) kernel_flags="-O1 -g -fsanitize=thread -DEMULATOR_TSAN" machine_flags="-O1 -g -DEMULATOR_TSAN" link_flags="-fsanitize=thread" ;;
 *) echo "$0: mode is o2, asan or tsan, not '$mode'" >&2; exit 2 ;;
@@ -46,7 +47,7 @@ mkdir -p "$out/objects-$mode"
         name=$(echo "$source" | sed "s|^$here/\.\./||; s|[/.]|_|g")
         rule "$source" "$out/objects-$mode/kernel_$name.o" "$kernel_flags" "-x c++ "
     done
-    printf '%s/libcuda.so.1: %s\n\t$(CXX) -shared %s -pthread -Wl,-soname,libcuda.so.1 -o $@.part %s && mv $@.part $@\n' \
+    printf '%s/libcuda.so.1: %s\n\t$(CXX) -shared %s -pthread -Wl,-soname,libcuda.so.1 -Wl,-z,nodelete -o $@.part %s && mv $@.part $@\n' \
         "$out" "$objects" "$link_flags" "$objects"
     printf -- '-include %s/objects-%s/*.d\n' "$out" "$mode"
 } > "$out/objects-$mode/Makefile.new"

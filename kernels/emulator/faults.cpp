@@ -105,16 +105,22 @@ static void on_signal(int number, siginfo_t* info, void* context) {
     registers[REG_RIP] = reinterpret_cast<greg_t>(&emulator_land_after_signal);
 }
 
+// Under AddressSanitizer its own handler stays: its report of the access names file and line.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool WATCH = false;
+#else
+constexpr bool WATCH = true;
+#endif
+
 void watch_signals() {
-#if !defined(__SANITIZE_ADDRESS__)  // AddressSanitizer's own report of the access names file and line
     static std::once_flag once;
+    if (!WATCH) return;
     std::call_once(once, [] {
         struct sigaction action = {};
         action.sa_sigaction = on_signal;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK;
         for (int i = 0; i < 3; i++) sigaction(WATCHED[i], &action, &previous[i]);
     });
-#endif
 }
 
 struct SignalStack::Saved {

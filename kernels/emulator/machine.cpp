@@ -410,6 +410,7 @@ bool Worker::is_shared(uintptr_t address, size_t bytes) const {
 
 Outcome launch(const Kernel& kernel, dim3 grid, dim3 block, uint32_t shared, void** arguments, const Schedule& schedule) {
     watch_signals();
+    pool();  // made before there are threads, which is the order that ThreadSanitizer can see
     Launch launch;
     launch.kernel = &kernel;
     launch.arguments = arguments;

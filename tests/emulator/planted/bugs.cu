@@ -111,3 +111,12 @@ __device__ __noinline__ float deeper(const float* x, int depth) {
 }
 extern "C" __global__ void overflows_stack(const float* x, float* y) { y[threadIdx.x] = deeper(x, 1000); }
 EXPORT_KERNEL(overflows_stack)
+
+// Stays inside the thread's stack, so only AddressSanitizer sees it.
+extern "C" __global__ void writes_past_local_array(const float* x, float* y) {
+    volatile float values[4];
+    const int count = x[threadIdx.x] < 2.0f ? 5 : 4;
+    for (int i = 0; i < count; i++) values[i] = x[i];
+    y[threadIdx.x] = values[0];
+}
+EXPORT_KERNEL(writes_past_local_array)
