@@ -132,10 +132,9 @@ impl Listener for Screen<'_> {
         if let Some((_, progress)) = bar.as_mut() {
             progress.set(done, note);
         }
-        if done == total {
-            if let Some((_, progress)) = bar.take() {
+        if done == total
+            && let Some((_, progress)) = bar.take() {
                 progress.finish(done, note);
             }
-        }
     }
 }

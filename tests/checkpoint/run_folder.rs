@@ -158,7 +158,7 @@ fn a_file_is_replaced_whole_and_others_may_read_it() {
     assert_eq!(mode(&path), mode(&plain));
     // A writer that gives up half way leaves the older file, and no temporary.
     let give_up = files::Pending::create(&path).unwrap().fill(|file| {
-        file.write_all(b"half")?;
+        std::io::Write::write_all(file, b"half")?;
         Err(std::io::Error::other("gave up"))
     });
     assert_eq!(give_up.unwrap_err().exit_code(), 5);

@@ -73,11 +73,13 @@ impl Restoration {
     }
 
     fn mean(&self, number: impl Fn(&Quality) -> Sides<Option<f64>, Option<f64>>) -> Sides<Option<f64>, Option<f64>> {
-        let of = |side: fn(Sides<Option<f64>, Option<f64>>) -> Option<f64>| {
-            let each: Option<Vec<f64>> = self.pictures.iter().map(|(_, quality)| side(number(quality))).collect();
-            each.and_then(|each| metrics::mean(&each))
-        };
-        Sides { bicubic: of(|sides| sides.bicubic), hallucinated: of(|sides| sides.hallucinated) }
+        let each: Vec<_> = self.pictures.iter().map(|(_, quality)| number(quality)).collect();
+        // One picture without a number leaves no mean.
+        let of = |side: Option<Vec<f64>>| side.and_then(|numbers| metrics::mean(&numbers));
+        Sides {
+            bicubic: of(each.iter().map(|sides| sides.bicubic).collect()),
+            hallucinated: of(each.iter().map(|sides| sides.hallucinated).collect()),
+        }
     }
 
     /// `{images, psnr_rgb {bicubic, hallucinated}, ...}`; what is infinite or not there is null.

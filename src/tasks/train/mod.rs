@@ -128,11 +128,10 @@ fn after_step(
     let (checkpoint_every, eval_every, total) = (train.checkpoint_every, train.eval_every, session.config().steps());
     let due = |every: u64| every > 0 && done.is_multiple_of(every);
     let ends_stage = session.config().locate(done).is_none_or(|next| next.step == 0);
-    if due(eval_every) || done == total {
-        if let Some(line) = samples::write(session, run, faces, done)? {
+    if (due(eval_every) || done == total)
+        && let Some(line) = samples::write(session, run, faces, done)? {
             metrics.append(&line)?;
         }
-    }
     let stopping = context.stopped() && done < total;
     if due(checkpoint_every) || ends_stage || stopping {
         metrics.sync()?;

@@ -141,11 +141,10 @@ impl Session {
             program.write_store(offset, weights)?;
         }
         for parameter in self.parameters.iter() {
-            if let Some(velocity) = values.velocities.get(&parameter.name) {
-                if let Some(tensor) = self.velocities.get(&parameter.name) {
+            if let Some(velocity) = values.velocities.get(&parameter.name)
+                && let Some(tensor) = self.velocities.get(&parameter.name) {
                     program.write(*velocity, &parameter.to_memory(&tensor.data))?;
                 }
-            }
         }
         self.velocities.clear();
         self.live = Some(Live { stage, program, values });
