@@ -19,9 +19,10 @@ test: cuda-wheels
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo test --release --locked
 
-# Small shapes under AddressSanitizer and ThreadSanitizer.
+# The instrument under both sanitizers, and every op's cases under AddressSanitizer.
 test-kernels-sanitized:
-	sh tests/emulator/sanitized.sh
+	cargo test --release --locked --test emulator -- --ignored
+	HALLUCINET_SANITIZER=asan cargo test --release --locked --test ops every_case_on_the_stand_in_driver
 
 bench:
 	cargo bench --locked

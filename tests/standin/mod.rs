@@ -14,6 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// `asan` or `tsan` in the environment: kernels instrumented so, by `make test-kernels-sanitized`.
+fn sanitizer() -> Option<String> {
+    std::env::var("HALLUCINET_SANITIZER").ok().filter(|mode| !mode.is_empty())
+}
+
 /// Set in children: what a test program is to run on.
 const INSIDE: &str = "HALLUCINET_STANDIN";
 
@@ -54,6 +59,12 @@ pub fn is_inside() -> bool {
 pub fn child(folder: &Path) -> Command {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.env(INSIDE, "1").env("LD_LIBRARY_PATH", folder);
+    if let Some(mode) = sanitizer() {
+        // A program that loads instrumented code needs the sanitizer's runtime from its start.
+        let library = Command::new(compiler()).arg(format!("-print-file-name=lib{mode}.so")).output().unwrap().stdout;
+        child.env("LD_PRELOAD", String::from_utf8(library).unwrap().trim());
+        child.env("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=0");
+    }
     child
 }
 
@@ -71,18 +82,25 @@ pub fn library() -> Result<&'static Path, String> {
     BUILT.get_or_init(build).as_deref().map_err(Clone::clone)
 }
 
+fn compiler() -> String {
+    std::env::var("CXX").unwrap_or_else(|_| "g++".into())
+}
+
 fn build() -> Result<PathBuf, String> {
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".into());
+    let compiler = compiler();
+    let mode = sanitizer().unwrap_or_else(|| "o2".into());
+    let name = if mode == "o2" { "emulated".to_owned() } else { format!("emulated-{mode}") };
     if Command::new(&compiler).arg("--version").output().is_err() {
         return Err(format!("no {compiler}"));
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("emulated");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     // Several test programs may want it at once; the second finds it built.
     let lock = File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
-    let built = Command::new("sh").arg(root.join("kernels/emulator/build.sh")).arg(&folder).arg("o2").output().unwrap();
+    let built =
+        Command::new("sh").arg(root.join("kernels/emulator/build.sh")).arg(&folder).arg(&mode).output().unwrap();
     assert!(built.status.success(), "the stand-in driver does not build:\n{}", String::from_utf8_lossy(&built.stderr));
     Ok(folder)
 }
