@@ -133,8 +133,9 @@ impl Listener for Screen<'_> {
             progress.set(done, note);
         }
         if done == total
-            && let Some((_, progress)) = bar.take() {
-                progress.finish(done, note);
-            }
+            && let Some((_, progress)) = bar.take()
+        {
+            progress.finish(done, note);
+        }
     }
 }

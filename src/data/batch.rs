@@ -11,10 +11,12 @@ use super::faces::Faces;
 use super::pack::FACE;
 use crate::error::{Error, Result};
 use crate::random::Random;
+use crate::shape::HR;
 
 /// Words that part the random streams of this file from all others of the same seed.
 const ORDER: u64 = u64::from_le_bytes(*b"epochord");
 const MIRROR: u64 = u64::from_le_bytes(*b"mirrored");
+const SHIFT: u64 = u64::from_le_bytes(*b"shifting");
 /// Batches that wait to be taken.
 const AHEAD: usize = 2;
 
@@ -28,6 +30,8 @@ pub struct Sampling {
     pub shuffle: bool,
     /// Whether a coin decides for each sample to mirror it.
     pub mirror: bool,
+    /// Each sample is moved by up to so many pixels, down or up and right or left, alike likely; the edge is repeated.
+    pub shift: usize,
 }
 
 /// One sample.
@@ -37,6 +41,8 @@ pub struct Sample {
     pub face: usize,
     /// Whether it is to be mirrored.
     pub mirror: bool,
+    /// Pixels that it is moved down and to the right, before mirroring.
+    pub shift: (isize, isize),
 }
 
 /// The samples of any step of a set of faces; keeps the order of the epoch it last looked at.
@@ -59,7 +65,7 @@ impl Sampler {
 
     /// Sample `s`, counted from 0 over the whole training.
     pub fn sample(&mut self, s: u64) -> Sample {
-        let Sampling { seed, shuffle, mirror, .. } = self.sampling;
+        let Sampling { seed, shuffle, mirror, shift, .. } = self.sampling;
         let (epoch, position) = (s / self.faces, s % self.faces);
         let face = if shuffle {
             if self.epoch != Some(epoch) {
@@ -70,7 +76,9 @@ impl Sampler {
         } else {
             position as usize
         };
-        Sample { face, mirror: mirror && Random::keyed(seed, &[MIRROR, s]).below(2) == 1 }
+        let mut random = Random::keyed(seed, &[SHIFT, s]);
+        let mut moved = || random.below(2 * shift as u64 + 1) as isize - shift as isize;
+        Sample { face, mirror: mirror && Random::keyed(seed, &[MIRROR, s]).below(2) == 1, shift: (moved(), moved()) }
     }
 
     /// The samples of a step, counted from 0.
@@ -86,8 +94,10 @@ impl Sampler {
 pub struct Batch {
     /// The step, counted from 0.
     pub step: u64,
-    /// `[batch, 112, 96, 3]`, not mirrored yet.
+    /// `[batch, 112, 96, 3]`, moved, not mirrored yet.
     pub pixels: Vec<u8>,
+    /// Number of each sample's face.
+    pub faces: Vec<usize>,
     /// Identity of each sample.
     pub labels: Vec<u32>,
     /// 1 where the sample is to be mirrored, else 0.
@@ -100,12 +110,29 @@ impl Batch {
         self.step = step;
         self.pixels.resize(samples.len() * FACE, 0);
         for (pixels, sample) in self.pixels.chunks_exact_mut(FACE).zip(samples) {
-            pixels.copy_from_slice(faces.pixels(sample.face));
+            moved(faces.pixels(sample.face), sample.shift, pixels);
         }
+        self.faces.clear();
+        self.faces.extend(samples.iter().map(|sample| sample.face));
         self.labels.clear();
         self.labels.extend(samples.iter().map(|sample| faces.label(sample.face)));
         self.mirror.clear();
         self.mirror.extend(samples.iter().map(|sample| u8::from(sample.mirror)));
+    }
+}
+
+/// Copies a face moved down and to the right; what comes in from outside repeats the edge.
+fn moved(face: &[u8], (down, right): (isize, isize), to: &mut [u8]) {
+    if (down, right) == (0, 0) {
+        return to.copy_from_slice(face);
+    }
+    let (height, width) = (HR.0 as isize, HR.1 as isize);
+    for (y, row) in to.chunks_exact_mut(3 * HR.1).enumerate() {
+        let from = (y as isize - down).clamp(0, height - 1) as usize * 3 * HR.1;
+        for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
+            let at = from + (x as isize - right).clamp(0, width - 1) as usize * 3;
+            pixel.copy_from_slice(&face[at..at + 3]);
+        }
     }
 }
 

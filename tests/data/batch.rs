@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hallucinet::data::batch::{Batches, Sampler, Sampling};
+use hallucinet::data::batch::{Batches, Sample, Sampler, Sampling};
 use hallucinet::data::faces::Faces;
 use hallucinet::data::folder::Listing;
 use hallucinet::data::pack::FACE;
@@ -15,13 +15,13 @@ fn faces(n: usize) -> Arc<Faces> {
 }
 
 fn sampling(batch: usize, shuffle: bool) -> Sampling {
-    Sampling { seed: 5, batch, shuffle, mirror: true }
+    Sampling { seed: 5, batch, shuffle, mirror: true, shift: 0 }
 }
 
 proptest! {
     #[test]
     fn every_epoch_is_a_permutation(n in 1usize..60, batch in 1usize..130, seed: u64) {
-        let mut sampler = Sampler::new(Sampling { seed, batch, shuffle: true, mirror: true }, n).unwrap();
+        let mut sampler = Sampler::new(Sampling { seed, batch, shuffle: true, mirror: true, shift: 0 }, n).unwrap();
         let steps = (3 * n).div_ceil(batch) as u64;
         let samples: Vec<usize> = (0..steps).flat_map(|step| sampler.step(step)).map(|sample| sample.face).collect();
         for epoch in samples.chunks_exact(n) {
@@ -46,7 +46,8 @@ proptest! {
 #[test]
 fn orders_differ_between_epochs_and_seeds_and_the_coin_is_fair() {
     let order = |seed, epoch: u64| -> Vec<usize> {
-        let mut sampler = Sampler::new(Sampling { seed, batch: 50, shuffle: true, mirror: false }, 50).unwrap();
+        let mut sampler =
+            Sampler::new(Sampling { seed, batch: 50, shuffle: true, mirror: false, shift: 0 }, 50).unwrap();
         sampler.step(epoch).iter().map(|sample| sample.face).collect()
     };
     assert_ne!(order(1, 0), order(1, 1));
@@ -105,4 +106,30 @@ fn no_faces_and_no_batch_are_refused() {
     assert_eq!(Sampler::new(sampling(0, true), 3).unwrap_err().exit_code(), 2);
     assert_eq!(Sampler::new(sampling(1, true), 0).unwrap_err().exit_code(), 2);
     assert!(Batches::new(faces(1), sampling(0, true), 0).is_err());
+}
+
+#[test]
+fn shifts_stay_in_range_repeat_the_edge_and_belong_to_the_sample() {
+    let shifted = Sampling { shift: 3, ..sampling(400, true) };
+    let samples = Sampler::new(shifted, 50).unwrap().step(2);
+    assert_eq!(samples, Sampler::new(shifted, 50).unwrap().step(2), "a function of the seed and the sample");
+    for axis in [|s: &Sample| s.shift.0, |s: &Sample| s.shift.1] {
+        let seen: std::collections::BTreeSet<isize> = samples.iter().map(axis).collect();
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), (-3..=3).collect::<Vec<_>>());
+    }
+    let unshifted = Sampler::new(sampling(400, true), 50).unwrap().step(2);
+    assert!(samples.iter().zip(&unshifted).all(|(a, b)| (a.face, a.mirror) == (b.face, b.mirror)));
+    // One face whose pixels tell where they were.
+    let pixels: Vec<u8> = (0..112).flat_map(|y| (0..96).flat_map(move |x| [y as u8, x as u8, 0])).collect();
+    let faces = Arc::new(Faces::of_pixels(Listing::of_identities(vec!["a/0.png".into()]), pixels).unwrap());
+    let one = Sampling { batch: 20, ..shifted };
+    let samples = Sampler::new(one, 1).unwrap().step(0);
+    let batch = Batches::new(faces, one, 0).unwrap().take().unwrap();
+    for (pixels, sample) in batch.pixels.chunks(112 * 96 * 3).zip(samples) {
+        for (y, x) in [(0, 0), (0, 95), (111, 0), (111, 95), (50, 40)] {
+            let at = (y * 96 + x) * 3;
+            let expected = [(y as isize - sample.shift.0).clamp(0, 111), (x as isize - sample.shift.1).clamp(0, 95)];
+            assert_eq!([pixels[at] as isize, pixels[at + 1] as isize], expected);
+        }
+    }
 }

@@ -31,6 +31,7 @@ pub const HALLUCINATOR_CHANNELS: Number = Number::new("hallucinator_channels", 1
 pub const HALLUCINATOR_UNITS: Number = Number::new("hallucinator_units", 1.0, 64.0);
 pub const RESIDUAL_SCALE: Number = Number::new("residual_scale", 0.0, 10.0);
 pub const MIN_IMAGES: Number = Number::new("min_images", 1.0, MANY);
+pub const SHIFT: Number = Number::new("shift", 0.0, 32.0);
 pub const ALPHA: Number = Number::new("alpha", 0.0, 1e6);
 pub const BETA1: Number = Number::new("beta1", 0.0, 1e6);
 pub const BETA2: Number = Number::new("beta2", 0.0, 1e6);
@@ -74,7 +75,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
             "residual_scale",
         ],
     ),
-    ("data", &["crop", "landmarks", "people", "sets", "min_images", "mirror", "shuffle", "downsample"]),
+    ("data", &["crop", "landmarks", "people", "sets", "min_images", "mirror", "shift", "shuffle", "downsample"]),
     ("loss", &["alpha", "beta1", "beta2", "center_update", "center_rate", "distill", "center_init"]),
     (
         "train",

@@ -96,6 +96,8 @@ pub struct Data {
     pub min_images: usize,
     /// Whether a random half of the training pictures is mirrored.
     pub mirror: bool,
+    /// Training pictures are moved by up to so many pixels in each direction, at random; the edge is repeated.
+    pub shift: usize,
     /// Whether samples are shuffled; otherwise they come in sorted path order, wrapping around.
     pub shuffle: bool,
     pub downsample: Downsample,
@@ -110,6 +112,7 @@ impl Default for Data {
             sets: Vec::new(),
             min_images: 1,
             mirror: true,
+            shift: 0,
             shuffle: true,
             downsample: Downsample::Matlab,
         }

@@ -61,6 +61,7 @@ fn data(section: &Section<'_>) -> Result<Data> {
         sets: section.sets()?,
         min_images: section.size(keys::MIN_IMAGES, defaults.min_images)?,
         mirror: section.flag("mirror", defaults.mirror)?,
+        shift: section.size(keys::SHIFT, defaults.shift)?,
         shuffle: section.flag("shuffle", defaults.shuffle)?,
         downsample: section.word("downsample", defaults.downsample)?,
     };

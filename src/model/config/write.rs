@@ -62,6 +62,7 @@ impl Config {
         }
         line(text, "min_images", &data.min_images);
         line(text, "mirror", &data.mirror);
+        line(text, "shift", &data.shift);
         line(text, "shuffle", &data.shuffle);
         line(text, "downsample", &quoted(data.downsample.word()));
     }

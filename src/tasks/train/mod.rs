@@ -40,6 +40,7 @@ pub struct Request {
 /// `Output` where `out` is not empty, `Input` for what is wrong with data, lists or models, `Numeric` where a loss is no longer
 /// finite, `Interrupted` when the user stopped and everything is saved.
 pub fn train(context: &Context, request: &Request) -> Result<Finished> {
+    start::check_supported(&request.config)?;
     start::check_out(&request.out)?;
     let device = context.open_device()?;
     let source = start::open_data(&request.config, &request.data)?;
@@ -129,9 +130,10 @@ fn after_step(
     let due = |every: u64| every > 0 && done.is_multiple_of(every);
     let ends_stage = session.config().locate(done).is_none_or(|next| next.step == 0);
     if (due(eval_every) || done == total)
-        && let Some(line) = samples::write(session, run, faces, done)? {
-            metrics.append(&line)?;
-        }
+        && let Some(line) = samples::write(session, run, faces, done)?
+    {
+        metrics.append(&line)?;
+    }
     let stopping = context.stopped() && done < total;
     if due(checkpoint_every) || ends_stage || stopping {
         metrics.sync()?;
@@ -154,14 +156,14 @@ fn sampling(config: &Config, stage: usize) -> Sampling {
         batch: config.stages()[stage].recipe.batch,
         shuffle: config.data.shuffle,
         mirror: config.data.mirror,
+        shift: config.data.shift,
     }
 }
 
 /// The error of a step that is not finite: the weights before it are saved, the pictures of its batch are named.
 fn numeric(session: &mut Session, run: &Run, faces: &Faces, batch: &Batch, step: u64, what: &str) -> Error {
     let saved = session.save(run, step);
-    let mut names = session.names_of(faces, batch);
-    names.truncate(4);
+    let names: Vec<&str> = batch.faces.iter().take(4).map(|face| faces.name(*face)).collect();
     let kept = match saved {
         Ok(()) => format!("the weights before it are in {}", run.folder().display()),
         Err(error) => format!("and the weights before it could not be saved ({error})"),

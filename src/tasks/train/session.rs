@@ -3,7 +3,6 @@
 use crate::backend::Device;
 use crate::checkpoint::{self, Checkpoint, Metrics, Run, State};
 use crate::data::batch::Batch;
-use crate::data::faces::Faces;
 use crate::error::{Error, Result};
 use crate::formats::safetensors::{self, Tensor, Tensors};
 use crate::graph::{Program, Value};
@@ -142,9 +141,10 @@ impl Session {
         }
         for parameter in self.parameters.iter() {
             if let Some(velocity) = values.velocities.get(&parameter.name)
-                && let Some(tensor) = self.velocities.get(&parameter.name) {
-                    program.write(*velocity, &parameter.to_memory(&tensor.data))?;
-                }
+                && let Some(tensor) = self.velocities.get(&parameter.name)
+            {
+                program.write(*velocity, &parameter.to_memory(&tensor.data))?;
+            }
         }
         self.velocities.clear();
         self.live = Some(Live { stage, program, values });
@@ -214,13 +214,6 @@ impl Session {
         line["lr"] = json!(recipe.lr * recipe.rate(stage_step));
         line["norm"] = json!(losses.norm);
         line
-    }
-
-    /// The pictures of a batch, for an error that has to name them.
-    pub fn names_of(&self, faces: &Faces, batch: &Batch) -> Vec<String> {
-        let size = batch.pixels.len() / batch.labels.len().max(1);
-        let find = |pixels: &[u8]| (0..faces.len()).find(|face| faces.pixels(*face) == pixels);
-        batch.pixels.chunks_exact(size.max(1)).filter_map(find).map(|face| faces.name(face).to_owned()).collect()
     }
 
     /// Fetches the weights from the device.

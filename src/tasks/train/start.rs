@@ -140,6 +140,14 @@ fn of_other_identities(tensors: &Tensors, parameter: &Parameter) -> Option<usize
     (Some(there) != parameter.file_shape.first()).then_some(*there)
 }
 
+/// What a configuration may say and this version cannot do yet.
+pub fn check_supported(config: &Config) -> Result<()> {
+    match config.stages().iter().any(|stage| stage.loss.distill > 0.0) {
+        true => Err(Error::Usage("loss.distill: distillation is not part of this version, leave it at 0".into())),
+        false => Ok(()),
+    }
+}
+
 /// A frozen hallucinator must have been trained by somebody.
 fn check_frozen(config: &Config, init: &Init) -> Result<()> {
     let given = init.tensors.keys().any(|name| name.starts_with("hallucinator."));
