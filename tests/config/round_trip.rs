@@ -32,19 +32,22 @@ fn data() -> impl Strategy<Value = Data> {
     let crop = proptest::option::of((0usize..65535, 0usize..65535, 1usize..65535, 1usize..65535));
     let flags = (any::<bool>(), any::<bool>(), any_word::<Downsample>());
     let sets = proptest::collection::btree_set(1usize..1000, 0..5);
-    (crop, file(), file(), sets, 1usize..1000, flags).prop_map(|(crop, landmarks, people, sets, min_images, flags)| {
-        let crop = crop.map(|(x, y, w, h)| [x, y, w, h]);
-        Data {
-            landmarks: landmarks.filter(|_| crop.is_none()),
-            sets: if people.is_some() { sets.into_iter().collect() } else { Vec::new() },
-            crop,
-            people,
-            min_images,
-            mirror: flags.0,
-            shuffle: flags.1,
-            downsample: flags.2,
-        }
-    })
+    (crop, file(), file(), sets, (1usize..1000, 0usize..=32), flags).prop_map(
+        |(crop, landmarks, people, sets, (min_images, shift), flags)| {
+            let crop = crop.map(|(x, y, w, h)| [x, y, w, h]);
+            Data {
+                landmarks: landmarks.filter(|_| crop.is_none()),
+                sets: if people.is_some() { sets.into_iter().collect() } else { Vec::new() },
+                crop,
+                people,
+                min_images,
+                mirror: flags.0,
+                shift,
+                shuffle: flags.1,
+                downsample: flags.2,
+            }
+        },
+    )
 }
 
 fn loss() -> impl Strategy<Value = Loss> {

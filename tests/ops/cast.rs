@@ -1,8 +1,7 @@
 //! Casts between f32 and bf16.
 
-use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, device, refuses, run};
 use crate::number::Number;
-use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::cast::Cast;
 use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
@@ -63,7 +62,7 @@ fn rounds_to_nearest_even() {
         (-0.0, -0.0),
     ];
     let x = Tensor::f32(Shape::vector(pairs.len()), &pairs.map(|(x, _)| x));
-    let device = cpu(Level::detect(), 1);
+    let device = device();
     let narrow = run(device, &Cast { to: Type::Bf16 }, &[x], 0xFF);
     let wide = run(device, &Cast { to: Type::F32 }, &narrow, 0xFF);
     assert_eq!(wide[0].bytes, bytemuck::cast_slice::<f32, u8>(&pairs.map(|(_, y)| y)));
@@ -73,7 +72,7 @@ fn rounds_to_nearest_even() {
 fn every_bf16_survives_the_way_there_and_back() {
     let all: Vec<u8> = (0..=u16::MAX).filter(|bits| bits & 0x7FFF <= 0x7F80).flat_map(u16::to_le_bytes).collect();
     let desc = Desc { shape: Shape::vector(all.len() / 2), dtype: Type::Bf16 };
-    let device = cpu(Level::detect(), 2);
+    let device = device();
     let wide = run(device, &Cast { to: Type::F32 }, &[Tensor { desc, bytes: all.clone() }], 0x00);
     let narrow = run(device, &Cast { to: Type::Bf16 }, &wide, 0x00);
     assert!(narrow[0].bytes == all);

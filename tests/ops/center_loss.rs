@@ -1,8 +1,7 @@
 //! The center loss and both ways to move the centers.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, Oracle, Plain, Tensor, device, positions, refuses, run};
 use crate::number::Number;
-use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::center_loss::{CenterGradient, CenterLoss, CenterUpdate};
 use hallucinet::ops::{Desc, Op, Type};
 use hallucinet::random::Random;
@@ -109,7 +108,7 @@ fn a_guard_that_is_not_finite_leaves_the_centers_alone() {
         for guard in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let guard = Tensor::f32(Shape::scalar(), &[guard]);
             let inputs = [x.clone(), labels.clone(), guard, centers.clone()];
-            let after = run(cpu(Level::detect(), 2), &CenterUpdate { rate: 0.5 }, &inputs, 0xFF);
+            let after = run(device(), &CenterUpdate { rate: 0.5 }, &inputs, 0xFF);
             assert!(after == [centers.clone()]);
         }
     }

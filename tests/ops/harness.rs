@@ -166,7 +166,7 @@ fn card() -> &'static Cuda {
 }
 
 /// What is asked of one device only is asked of this one.
-fn device() -> &'static dyn Device {
+pub fn device() -> &'static dyn Device {
     if standin::is_inside() { card() } else { cpu(Level::detect(), 2) }
 }
 

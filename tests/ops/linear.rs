@@ -1,8 +1,7 @@
 //! Fully connected layers and their gradients.
 
-use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, device, positions, refuses, run};
 use crate::number::Number;
-use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::linear::{Linear, LinearData, LinearFilter};
 use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
@@ -106,7 +105,7 @@ fn an_f32_gradient_is_rounded_for_bf16_filters() {
     let (x, w, dy) = (Shape::new(5, 13, 5, 7), Shape::new(49, 13, 5, 7), Shape::matrix(5, 49));
     let [x, w, wide] = normal(&[x, w, dy]).try_into().unwrap();
     let (x, w, narrow) = (x.rounded(Type::Bf16), w.rounded(Type::Bf16), wide.clone().rounded(Type::Bf16));
-    let device = cpu(Level::detect(), 2);
+    let device = device();
     let data = |dy: &Tensor| run(device, &LinearData, &[dy.clone(), w.clone(), x.clone()], 0xFF);
     assert!(data(&wide) == data(&narrow));
     let filter = |dy: &Tensor| run(device, &LinearFilter, &[x.clone(), dy.clone(), w.clone()], 0xFF);

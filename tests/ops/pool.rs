@@ -1,8 +1,7 @@
 //! 2x2 maximum.
 
-use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, device, positions, refuses, run};
 use crate::number::Number;
-use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::pool::{Pool, PoolGradient};
 use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
@@ -96,7 +95,7 @@ fn backward_equals_the_plain_loop() {
     let mut random = Random::named(4, "pool");
     for (shape, dtype) in SHAPES.into_iter().flat_map(|shape| FORMATS.map(|dtype| (shape, dtype))) {
         let x = without_ties(&mut random, shape).rounded(dtype);
-        let index = run(cpu(Level::detect(), 1), &Pool, std::slice::from_ref(&x), 0).swap_remove(1);
+        let index = run(device(), &Pool, std::slice::from_ref(&x), 0).swap_remove(1);
         let case = Case::new(PoolGradient, [Tensor::normal(&mut random, index.desc.shape).rounded(dtype), index, x]);
         case.check();
         case.check_nan(0);

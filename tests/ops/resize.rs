@@ -1,6 +1,6 @@
 //! Bicubic resampling, its transpose, and the exact down-sampling of u8 pictures.
 
-use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, positions, refuses, run};
+use crate::harness::{Case, FORMATS, Oracle, Plain, Tensor, cpu, device, positions, refuses, run};
 use crate::number::{Number, UNIT};
 use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::resize::{Degrade, Resize, ResizeTransposed};
@@ -113,7 +113,7 @@ fn transpose_equals_the_plain_loop() {
 #[test]
 fn transpose_is_the_adjoint() {
     let mut random = Random::named(4, "resize");
-    let device = cpu(Level::detect(), 2);
+    let device = device();
     for (flavour, x, (height, width)) in cases() {
         let (x, y) = (Tensor::normal(&mut random, x), Tensor::normal(&mut random, Shape { h: height, w: width, ..x }));
         let rx = run(device, &Resize { flavour, height, width }, std::slice::from_ref(&x), 0).remove(0).values();
@@ -147,9 +147,15 @@ fn degrade_equals_the_resampler_byte_for_byte() {
                 resize_u8(flavour, picture, from, &mut small, to).unwrap();
                 expected.extend(small);
             }
+            let inside = crate::standin::is_inside();
             for (threads, poison) in [(1, 0x00), (2, 0xFF), (3, 0x00)] {
-                let device = cpu(Level::detect(), threads);
-                let got = run(device, &Degrade { flavour, scale }, std::slice::from_ref(&pixels), poison).remove(0);
+                let got = run(
+                    if inside { device() } else { cpu(Level::detect(), threads) },
+                    &Degrade { flavour, scale },
+                    std::slice::from_ref(&pixels),
+                    poison,
+                )
+                .remove(0);
                 assert!(got.bytes == expected, "{flavour} 1/{scale} of {shape}");
             }
         }

@@ -1,8 +1,7 @@
 //! The norm of all gradients and the step of every parameter.
 
-use crate::harness::{Case, Oracle, Plain, Tensor, cpu, refuses, run};
+use crate::harness::{Case, Oracle, Plain, Tensor, device, refuses, run};
 use crate::number::Number;
-use hallucinet::backend::cpu::simd::Level;
 use hallucinet::ops::sgd::{Norm, Segment, Sgd};
 use hallucinet::ops::{Desc, Type};
 use hallucinet::random::Random;
@@ -87,7 +86,7 @@ fn norm_equals_the_plain_loop() {
 fn norm_of_large_and_small_gradients_is_neither_infinite_nor_zero() {
     for size in [1e30f32, 1e-30] {
         let block = Tensor::f32(Shape::vector(4), &[size; 4]);
-        let norm = run(cpu(Level::detect(), 2), &Norm, &[block], 0xFF).remove(0).values()[0];
+        let norm = run(device(), &Norm, &[block], 0xFF).remove(0).values()[0];
         assert!((norm - 2.0 * f64::from(size)).abs() <= f64::from(size) * 2f64.powi(-23), "{norm}");
     }
 }
@@ -112,7 +111,7 @@ fn a_norm_that_is_not_finite_changes_nothing() {
     for norm in [f32::NAN, f32::INFINITY] {
         for clip in [0.0, 1.0] {
             let inputs = inputs(&mut random, norm);
-            let after = run(cpu(Level::detect(), 2), &Sgd { clip, ..SGD }, &inputs, 0xFF);
+            let after = run(device(), &Sgd { clip, ..SGD }, &inputs, 0xFF);
             assert!(after == inputs[4..]);
         }
     }
