@@ -1,8 +1,8 @@
 //! The effective configuration reads back to itself, whatever is in it; so does the part a model stores.
 
 use hallucinet::model::config::{
-    CenterInit, CenterUpdate, Config, Data, Downsample, Hallucinator, Loss, Mode, Model, Overrides, PRESETS, Recipe,
-    ResidualInit, Schedule, Stage, Train, Word,
+    CenterInit, CenterUpdate, Config, Data, Downsample, Hallucinator, Loss, Mode, Model, Overrides, PRESETS, Precision,
+    Recipe, ResidualInit, Schedule, Stage, Train, Word,
 };
 use proptest::prelude::*;
 
@@ -32,19 +32,22 @@ fn data() -> impl Strategy<Value = Data> {
     let crop = proptest::option::of((0usize..65535, 0usize..65535, 1usize..65535, 1usize..65535));
     let flags = (any::<bool>(), any::<bool>(), any_word::<Downsample>());
     let sets = proptest::collection::btree_set(1usize..1000, 0..5);
-    (crop, file(), file(), sets, 1usize..1000, flags).prop_map(|(crop, landmarks, people, sets, min_images, flags)| {
-        let crop = crop.map(|(x, y, w, h)| [x, y, w, h]);
-        Data {
-            landmarks: landmarks.filter(|_| crop.is_none()),
-            sets: if people.is_some() { sets.into_iter().collect() } else { Vec::new() },
-            crop,
-            people,
-            min_images,
-            mirror: flags.0,
-            shuffle: flags.1,
-            downsample: flags.2,
-        }
-    })
+    (crop, file(), file(), sets, (1usize..1000, 0usize..=32), flags).prop_map(
+        |(crop, landmarks, people, sets, (min_images, shift), flags)| {
+            let crop = crop.map(|(x, y, w, h)| [x, y, w, h]);
+            Data {
+                landmarks: landmarks.filter(|_| crop.is_none()),
+                sets: if people.is_some() { sets.into_iter().collect() } else { Vec::new() },
+                crop,
+                people,
+                min_images,
+                mirror: flags.0,
+                shift,
+                shuffle: flags.1,
+                downsample: flags.2,
+            }
+        },
+    )
 }
 
 fn loss() -> impl Strategy<Value = Loss> {
@@ -81,13 +84,13 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let numbers = (0..i64::MAX as u64, 0u64..1_000_000_000, 0u64..1_000_000_000);
+    let numbers = (0..i64::MAX as u64, 0u64..1_000_000_000, 0u64..1_000_000_000, any_word::<Precision>());
     let stages = proptest::collection::vec((recipe(), loss()), 0..4);
     (model(), data(), loss(), recipe(), stages, numbers).prop_map(|(model, data, loss, recipe, stages, numbers)| {
         let inherit = |stage_loss: Loss| Loss { center_init: loss.center_init, ..stage_loss };
         let stages = stages.into_iter().map(|(recipe, loss)| Stage { recipe, loss: inherit(loss) }).collect();
-        let (seed, checkpoint_every, eval_every) = numbers;
-        Config { model, data, train: Train { recipe, seed, checkpoint_every, eval_every, stages }, loss }
+        let (seed, checkpoint_every, eval_every, precision) = numbers;
+        Config { model, data, train: Train { recipe, seed, checkpoint_every, eval_every, precision, stages }, loss }
     })
 }
 
