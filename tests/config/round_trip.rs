@@ -1,8 +1,8 @@
 //! The effective configuration reads back to itself, whatever is in it; so does the part a model stores.
 
 use hallucinet::model::config::{
-    CenterInit, CenterUpdate, Config, Data, Downsample, Hallucinator, Loss, Mode, Model, Overrides, PRESETS, Precision,
-    Recipe, ResidualInit, Schedule, Stage, Train, Word,
+    CenterInit, CenterUpdate, Config, Data, Downsample, Hallucinator, Loss, Mode, Model, Overrides, PRESETS, Recipe,
+    ResidualInit, Schedule, Stage, Train, Word,
 };
 use proptest::prelude::*;
 
@@ -84,13 +84,13 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let numbers = (0..i64::MAX as u64, 0u64..1_000_000_000, 0u64..1_000_000_000, any_word::<Precision>());
+    let numbers = (0..i64::MAX as u64, 0u64..1_000_000_000, 0u64..1_000_000_000);
     let stages = proptest::collection::vec((recipe(), loss()), 0..4);
     (model(), data(), loss(), recipe(), stages, numbers).prop_map(|(model, data, loss, recipe, stages, numbers)| {
         let inherit = |stage_loss: Loss| Loss { center_init: loss.center_init, ..stage_loss };
         let stages = stages.into_iter().map(|(recipe, loss)| Stage { recipe, loss: inherit(loss) }).collect();
-        let (seed, checkpoint_every, eval_every, precision) = numbers;
-        Config { model, data, train: Train { recipe, seed, checkpoint_every, eval_every, precision, stages }, loss }
+        let (seed, checkpoint_every, eval_every) = numbers;
+        Config { model, data, train: Train { recipe, seed, checkpoint_every, eval_every, stages }, loss }
     })
 }
 
