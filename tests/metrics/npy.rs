@@ -106,7 +106,7 @@ fn versions_and_header_lengths_have_limits() {
 fn errors_name_the_file_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("none").join("x.npy");
-    assert_eq!(read(&absent).unwrap_err().exit_code(), 5);
+    assert_eq!(read(&absent).unwrap_err().exit_code(), 3, "a file that is not there is bad input");
     assert_eq!(write(&absent, 1, 1, &[0.0]).unwrap_err().exit_code(), 5);
     assert_eq!(read(folder.path()).unwrap_err().exit_code(), 3);
     let text = folder.path().join("text.npy");
