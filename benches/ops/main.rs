@@ -1,6 +1,7 @@
 //! One file per room of `src/ops/`, at the shapes of the networks of `configs/paper.toml` and a small batch.
 
 mod add;
+mod cast;
 mod center_loss;
 mod conv;
 mod harness;
@@ -28,7 +29,7 @@ fn quick() -> Criterion {
 criterion_group! {
     name = ops;
     config = quick();
-    targets = harness::announce, add::bench, center_loss::bench, conv::bench, linear::bench, pixel_loss::bench, pixels::bench,
+    targets = harness::announce, add::bench, cast::bench, center_loss::bench, conv::bench, linear::bench, pixel_loss::bench, pixels::bench,
         pool::bench, prelu::bench, resize::bench, sgd::bench, softmax_loss::bench
 }
 criterion_main!(ops);

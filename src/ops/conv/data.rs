@@ -3,7 +3,7 @@
 //! `dx[n,c,y,x] = sum over o,p,q of dy[n,o,i,j] * w[o,c,p,q]` over the taps with `i*stride + p - pad = y` (and j, q, x alike).
 //! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
 
-use super::entries::{Choice, Entries, Walk, entries};
+use super::entries::{Choice, Entries, Walk};
 use super::forward::{Tail, for_pieces};
 use super::wide::{Wide, widen};
 use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
@@ -24,7 +24,11 @@ pub struct ConvData {
     pub add: bool,
 }
 
-static DATA: Entries = entries!("conv_data", data_host);
+static DATA: Entries = Entries::new(
+    ["conv_data", "conv_data_bf16", "conv_data_bf16_thin_input", "conv_data_bf16_thin_output", "conv_data_bf16_any"],
+    data_host::<f32>,
+    data_host::<bf16>,
+);
 static EXCHANGE: Formats = formats!("conv", "conv_exchange_filter", exchange_host);
 
 impl ConvData {

@@ -10,6 +10,7 @@
 //! | `_bf16_any` | any | any |
 
 use super::Geometry;
+use crate::backend::cpu::HostArgs;
 use crate::backend::{Dim, Kernel};
 use crate::ops::Type;
 
@@ -31,19 +32,19 @@ pub(super) struct Entries {
     pub any: Kernel,
 }
 
-/// The kernels of `$entry`, whose host twin is written once for any number.
-macro_rules! entries {
-    ($entry:literal, $host:ident) => {
-        $crate::ops::conv::entries::Entries {
-            f32: Kernel { room: "conv", entry: $entry, host: $host::<f32> },
-            bf16: Kernel { room: "conv", entry: concat!($entry, "_bf16"), host: $host::<bf16> },
-            thin_input: Kernel { room: "conv", entry: concat!($entry, "_bf16_thin_input"), host: $host::<bf16> },
-            thin_output: Kernel { room: "conv", entry: concat!($entry, "_bf16_thin_output"), host: $host::<bf16> },
-            any: Kernel { room: "conv", entry: concat!($entry, "_bf16_any"), host: $host::<bf16> },
+impl Entries {
+    /// Kernels by their names, in the order of the fields; the host twin is written once for any number.
+    pub const fn new(names: [&'static str; 5], f32_host: fn(HostArgs), bf16_host: fn(HostArgs)) -> Self {
+        let [f32, bf16, thin_input, thin_output, any] = names;
+        Entries {
+            f32: Kernel { room: "conv", entry: f32, host: f32_host },
+            bf16: Kernel { room: "conv", entry: bf16, host: bf16_host },
+            thin_input: Kernel { room: "conv", entry: thin_input, host: bf16_host },
+            thin_output: Kernel { room: "conv", entry: thin_output, host: bf16_host },
+            any: Kernel { room: "conv", entry: any, host: bf16_host },
         }
-    };
+    }
 }
-pub(super) use entries;
 
 /// A kernel with its geometry.
 pub(super) struct Choice {

@@ -1,6 +1,6 @@
 //! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
 
-use super::entries::{Choice, Entries, Walk, entries};
+use super::entries::{Choice, Entries, Walk};
 use super::wide::{Wide, widen};
 use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
@@ -31,7 +31,17 @@ pub struct Conv {
     pub keep: bool,
 }
 
-static FORWARD: Entries = entries!("conv_forward", forward_host);
+static FORWARD: Entries = Entries::new(
+    [
+        "conv_forward",
+        "conv_forward_bf16",
+        "conv_forward_bf16_thin_input",
+        "conv_forward_bf16_thin_output",
+        "conv_forward_bf16_any",
+    ],
+    forward_host::<f32>,
+    forward_host::<bf16>,
+);
 
 impl Conv {
     /// A plain convolution, as models build it; the planner adds epilogues.
