@@ -9,7 +9,7 @@ use super::wide::{Wide, widen};
 use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::{Kernel, Launch, Region};
+use crate::backend::{Launch, Region};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, bf16, formats, mismatch};
 use std::ops::Range;

@@ -6,9 +6,9 @@ use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
     locate, output_extent,
 };
+use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, bf16, mismatch};
 use crate::shape::Shape;
