@@ -159,7 +159,6 @@ fn compare(case: (&str, &str, &str)) {
 }
 
 #[test]
-#[ignore = "minutes of emulation: make test-cuda"]
 fn five_f32_steps_of_every_mode_are_those_of_the_cpu() {
     if standin::inside("steps::five_f32_steps_of_every_mode_are_those_of_the_cpu") {
         MODES.iter().for_each(|(mode, hallucinator)| compare((mode, hallucinator, "f32")));
@@ -167,7 +166,6 @@ fn five_f32_steps_of_every_mode_are_those_of_the_cpu() {
 }
 
 #[test]
-#[ignore = "minutes of emulation: make test-cuda"]
 fn five_bf16_steps_of_every_mode_are_those_of_the_cpu() {
     if standin::inside("steps::five_bf16_steps_of_every_mode_are_those_of_the_cpu") {
         MODES.iter().for_each(|(mode, hallucinator)| compare((mode, hallucinator, "bf16")));
@@ -176,7 +174,6 @@ fn five_bf16_steps_of_every_mode_are_those_of_the_cpu() {
 
 /// Whoever comes first, the bits are the same.
 #[test]
-#[ignore = "minutes of emulation: make test-cuda"]
 fn steps_do_not_depend_on_the_order_of_threads() {
     if !standin::inside("steps::steps_do_not_depend_on_the_order_of_threads") {
         return;

@@ -20,7 +20,6 @@ mod standin;
 
 /// The whole of this program again, on the CUDA kernels over the stand-in driver.
 #[test]
-#[ignore = "minutes of emulation: make test-cuda"]
 fn every_case_on_the_stand_in_driver() {
     if standin::is_inside() {
         return;

@@ -43,7 +43,7 @@ pub fn inside(name: &str) -> bool {
         Err(why) => println!("skipped: {name}: {why}"),
         Ok(folder) => {
             let mut child = child(folder);
-            child.args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"]);
+            child.args(["--exact", name, "--nocapture", "--test-threads=1"]);
             finish(name, child);
         }
     }
