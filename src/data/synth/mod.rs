@@ -18,12 +18,13 @@ mod scene;
 mod skin;
 
 use crate::error::{Error, Result};
+use crate::files::{folder_of, sync_folder};
 use crate::random::Random;
 use crate::shape::HR;
 use rayon::prelude::*;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One picture: 112 rows x 96 columns x RGB bytes.
@@ -55,15 +56,12 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
         return Err(Error::Usage("synthetic faces need at least one identity and one image".into()));
     }
     refuse_occupied(out)?;
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&parent).map_err(Error::io("cannot create", &parent))?;
+    let parent = folder_of(out);
+    fs::create_dir_all(parent).map_err(Error::io("cannot create", parent))?;
     let scratch = tempfile::Builder::new()
         .prefix(".synth-")
-        .tempdir_in(&parent)
-        .map_err(Error::io("cannot create a folder in", &parent))?;
+        .tempdir_in(parent)
+        .map_err(Error::io("cannot create a folder in", parent))?;
     let done = AtomicUsize::new(0);
     (0..identities).into_par_iter().try_for_each(|identity| {
         let folder = scratch.path().join(format!("id{identity:05}"));
@@ -74,9 +72,9 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
             store(&file, &bytes).map_err(Error::io("cannot write", &file))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
-        sync(&folder)
+        sync_folder(&folder)
     })?;
-    publish(scratch, out, &parent)
+    publish(scratch, out, parent)
 }
 
 fn store(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -99,15 +97,11 @@ fn refuse_occupied(out: &Path) -> Result<()> {
 
 /// Gives the finished folder its name. A rename replaces an empty folder in one step, and fails on one that filled up meanwhile.
 fn publish(scratch: tempfile::TempDir, out: &Path, parent: &Path) -> Result<()> {
-    sync(scratch.path())?;
+    sync_folder(scratch.path())?;
     fs::rename(scratch.path(), out).map_err(Error::io("cannot rename the finished folder to", out))?;
     // The name is gone, so there is nothing left to clean up.
     let _ = scratch.keep();
-    sync(parent)
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    fs::File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io("cannot flush", folder))
+    sync_folder(parent)
 }
 
 /// PNG bytes of one picture.
