@@ -1,0 +1,111 @@
+//! The arguments of the commands that use a trained model: `eval`, `hallucinate`, `embed`, `verify`.
+
+use super::{Cut, Input, values};
+use clap::Args;
+use std::path::PathBuf;
+
+/// `eval`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Eval {
+    /// A run, a checkpoint or a model file
+    #[arg(long, value_name = "M")]
+    pub model: PathBuf,
+    /// A pack, or a folder of pictures
+    #[arg(long, value_name = "X")]
+    pub data: PathBuf,
+    /// Pairs to verify, in the format of LFW's pairs.txt; without it only restoration is scored
+    #[arg(long, value_name = "FILE")]
+    pub pairs: Option<PathBuf>,
+    /// Score this fold of the pairs alone, counted from 1, cross-fitted within itself
+    #[arg(long, value_name = "K", value_parser = values::fold, allow_negative_numbers = true, requires = "pairs")]
+    pub fold: Option<usize>,
+    /// What the recogniser gets: hr, or lr through the hallucinator [default: by the pictures' size]
+    #[arg(long, value_name = "hr|lr", value_parser = values::input)]
+    pub input: Option<Input>,
+    /// Folder for details: scores, curves, sheets
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Compare f(x) alone, not [f(x), f(flip x)]
+    #[arg(long)]
+    pub no_mirror: bool,
+    /// Score the pairs whose pictures are there; otherwise a missing picture is an error
+    #[arg(long)]
+    pub allow_missing: bool,
+    #[command(flatten)]
+    pub cut: Cut,
+}
+
+/// `hallucinate`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Hallucinate {
+    /// A run, a checkpoint or a model file
+    #[arg(long, value_name = "M")]
+    pub model: PathBuf,
+    /// Pictures, or folders of pictures
+    #[arg(value_name = "IN", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Folder; gets one PNG of 96x112 per picture
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Also write a sheet (low resolution, bicubic, hallucinated) to this PNG file
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    /// Folder to look for landmarks in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub cut: Cut,
+}
+
+/// `embed`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Embed {
+    /// A run, a checkpoint or a model file
+    #[arg(long, value_name = "M")]
+    pub model: PathBuf,
+    /// Pictures, or folders of pictures
+    #[arg(value_name = "IN", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// What the recogniser gets: hr, or lr through the hallucinator [default: by each picture's size]
+    #[arg(long, value_name = "hr|lr", value_parser = values::input)]
+    pub input: Option<Input>,
+    /// Write [f(x), f(flip x)], twice as wide
+    #[arg(long)]
+    pub mirror: bool,
+    /// Features to write: a file ending in .npy, .jsonl or .safetensors
+    #[arg(long, value_name = "FILE", value_parser = values::features_file)]
+    pub out: PathBuf,
+    /// Folder to look for landmarks in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub cut: Cut,
+}
+
+/// `verify`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Verify {
+    /// A run, a checkpoint or a model file
+    #[arg(long, value_name = "M")]
+    pub model: PathBuf,
+    /// The first picture
+    #[arg(value_name = "A")]
+    pub first: PathBuf,
+    /// The second picture
+    #[arg(value_name = "B")]
+    pub second: PathBuf,
+    /// Cosine from which two faces are the same person's, from -1 to 1 [default: the model's calibration]
+    #[arg(long, value_name = "T", value_parser = values::threshold, allow_hyphen_values = true)]
+    pub threshold: Option<f64>,
+    /// What the recogniser gets: hr, or lr through the hallucinator [default: by each picture's size]
+    #[arg(long, value_name = "hr|lr", value_parser = values::input)]
+    pub input: Option<Input>,
+    /// Compare f(x) alone, not [f(x), f(flip x)]
+    #[arg(long)]
+    pub no_mirror: bool,
+    /// Folder to look for landmarks in
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub cut: Cut,
+}
