@@ -16,10 +16,28 @@ pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
 }
 
 pub fn eval(given: args::Eval) -> eval::Request {
-    let args::Eval { model, data, pairs, fold, input, out, no_mirror, allow_missing, cut } = given;
+    let args::Eval { model, data, pairs, fold, input, out, no_mirror, mean_subtraction, pca, allow_missing, cut } =
+        given;
+    let transform = match pca {
+        Some(count) => eval::Transform::Components(count),
+        None if mean_subtraction => eval::Transform::MeanSubtraction,
+        None => eval::Transform::Plain,
+    };
     let input = input.map(source);
     let args::Cut { crop, landmarks } = cut;
-    eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+    eval::Request {
+        model,
+        data,
+        pairs,
+        fold,
+        input,
+        out,
+        mirror: !no_mirror,
+        transform,
+        allow_missing,
+        crop,
+        landmarks,
+    }
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
