@@ -188,6 +188,11 @@ impl Pictures {
         &self.found
     }
 
+    /// How each goes into the network, in order.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// Their names, in order.
     pub fn names(&self) -> Vec<String> {
         self.found.iter().map(|found| found.name.clone()).collect()

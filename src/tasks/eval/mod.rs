@@ -155,7 +155,7 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
     }
     let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
     let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
-    let input = input(request, &pictures)?;
+    let input = input(request, &pictures, request.pairs.is_some())?;
     let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES };
     let found = plan.run(context, &pictures)?;
     let verification = match protocol {
@@ -170,6 +170,59 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         verification,
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
         samples: found.samples,
+    })
+}
+
+/// Scored pairs, before anybody asks for a threshold.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    pub input: Source,
+    /// Cosine of each pair, and whether it is one person.
+    pub scores: Vec<f64>,
+    pub same: Vec<bool>,
+    /// Pairs in question, also those that lack a picture.
+    pub total: usize,
+    /// The paths of all pictures that were compared, a line each.
+    pub listed: String,
+}
+
+/// Compares the pairs of a list, or every two pictures where there is no list; nothing else of the request is scored. `demand` may refuse
+/// the pairs, of which it sees whether they are one person, before anything is computed.
+///
+/// # Errors
+/// As [`eval`], and those of `demand`.
+pub fn compare(
+    context: &Context,
+    device: &Arc<dyn Device>,
+    network: &Network,
+    request: &Request,
+    demand: impl FnOnce(&[bool]) -> Result<()>,
+) -> Result<Comparison> {
+    let (source, protocol) = match &request.pairs {
+        Some(path) => {
+            let source = faces::Source::open_plain(&request.data)?;
+            let protocol = Protocol::open(path, request, source.listing())?;
+            (source, protocol)
+        }
+        None => {
+            let source = faces::Source::open(&request.data)?;
+            let protocol = Protocol::of_everybody(&request.data, source.listing())?;
+            (source, protocol)
+        }
+    };
+    let same = protocol.same();
+    demand(&same)?;
+    let pictures = pictures::open(context, source, &protocol.rows(), request, || cut(network, request))?;
+    let input = input(request, &pictures, true)?;
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0 };
+    let features = protocol.pool(&plan.embed(context, &pictures, input)?)?;
+    let names = protocol.subjects.iter().map(|subject| subject.name.as_str());
+    Ok(Comparison {
+        input,
+        scores: protocol.cosines(&features)?,
+        same,
+        total: protocol.total,
+        listed: names.collect::<Vec<_>>().join("\n"),
     })
 }
 
@@ -188,15 +241,15 @@ fn cut(network: &Network, request: &Request) -> Result<Alignment> {
     }
 }
 
-/// What the recogniser gets, by what was asked for and the pictures' size.
-fn input(request: &Request, pictures: &Pictures) -> Result<Source> {
+/// What the recogniser gets, by what was asked for and the pictures' size; `compared` says whether there are pairs to compare.
+fn input(request: &Request, pictures: &Pictures, compared: bool) -> Result<Source> {
     let low = matches!(pictures, Pictures::Low { .. });
     let place = request.data.display();
     match (low, request.input) {
         (true, Some(Source::Hr)) => Err(Error::Input(format!(
             "{place}: pictures of 24x28 have no high resolution; leave --input hr out, or give the originals"
         ))),
-        (true, _) if request.pairs.is_none() => Err(Error::Input(format!(
+        (true, _) if !compared => Err(Error::Input(format!(
             "{place}: there is nothing to compare pictures of 24x28 with; give --pairs, or the originals"
         ))),
         (true, _) => Ok(Source::Lr),

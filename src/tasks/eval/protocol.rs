@@ -12,6 +12,9 @@ use crate::metrics::verification::cosine;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// Pairs that are made where there is no list, those of 2,828 pictures.
+const MOST_PAIRS: usize = 4_000_000;
+
 /// What has one feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -72,6 +75,32 @@ impl Protocol {
             }
         }
         Ok(protocol)
+    }
+
+    /// Every two pictures of a folder of identity folders, as one fold.
+    ///
+    /// # Errors
+    /// `Input` where there are too many.
+    pub fn of_everybody(data: &Path, listing: &Listing) -> Result<Self> {
+        let count = listing.len();
+        let total = count.saturating_mul(count.saturating_sub(1)) / 2;
+        if total > MOST_PAIRS {
+            return Err(Error::Input(format!(
+                "{}: its {count} pictures make {total} pairs: give a list with --pairs, or a folder with fewer",
+                data.display()
+            )));
+        }
+        let subject = |(row, name): (usize, &String)| Subject { name: name.clone(), rows: vec![row] };
+        let same = |a: usize, b: usize| listing.labels[a] == listing.labels[b];
+        let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
+        Ok(Protocol {
+            subjects: listing.names.iter().enumerate().map(subject).collect(),
+            pairs: pairs.map(|(a, b)| Compared { a, b, same: same(a, b), fold: 1 }).collect(),
+            total,
+            fold: None,
+            clips: false,
+            missing: Vec::new(),
+        })
     }
 
     /// The pictures that are needed: rows of the listing, ascending.
