@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, hallucinate, identify, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -77,6 +77,24 @@ pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
     let scoring =
         eval::Request { model, data, pairs, input, mirror, allow_missing, crop, landmarks, ..Default::default() };
     calibrate::Request { scoring, far }
+}
+
+pub fn identify(given: args::Identify) -> identify::Request {
+    let way = |given: args::Way| {
+        let args::Way { model, input, no_mirror, data, cut } = given;
+        identify::Way { model, mirror: !no_mirror, ways: ways(input, data, cut) }
+    };
+    let action = match given.action {
+        args::Action::Add { inputs, name, way: given } => {
+            identify::Action::Add { inputs, person: name, way: way(given) }
+        }
+        args::Action::Remove(people) => identify::Action::Remove(people),
+        args::Action::List => identify::Action::List,
+        args::Action::Search { inputs, top, threshold, way: given } => {
+            identify::Action::Search { inputs, count: top, threshold, way: way(given) }
+        }
+    };
+    identify::Request { gallery: given.gallery, action }
 }
 
 /// The configuration that a command names.

@@ -1,4 +1,5 @@
 //! File formats of the outside world, each read from its own definition and with suspicion.
 
+pub mod gallery;
 pub mod npy;
 pub mod safetensors;

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod embed;
 pub mod eval;
 pub mod hallucinate;
+pub mod identify;
 pub mod inspect;
 pub mod network;
 pub mod output;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub use data::{Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
-pub use people::Calibrate;
+pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -67,6 +67,7 @@ pub enum Command {
     Embed(Embed),
     Verify(Verify),
     Calibrate(Calibrate),
+    Identify(Identify),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -124,6 +125,9 @@ enum Verb {
     Verify(Verify),
     /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
     Calibrate(Calibrate),
+    /// Say who pictures show, from a gallery of people that is kept in one file
+    #[command(override_usage = people::IDENTIFY_USAGE)]
+    Identify(people::IdentifyArgs),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -155,6 +159,7 @@ where
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
+        Verb::Identify(identify) => Command::Identify(identify.checked()?),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,
