@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod check;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-pub use data::{Degrade, Info, Pack, Synth};
+pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
 pub use people::{Action, Calibrate, Identify, Way};
@@ -59,7 +59,7 @@ pub enum Command {
     Synth(Synth),
     Pack(Pack),
     Info(Info),
-    Check(Info),
+    Check(Check),
     Degrade(Degrade),
     Train(Train),
     Eval(Eval),
