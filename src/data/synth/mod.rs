@@ -17,6 +17,7 @@ mod relief;
 mod scene;
 mod skin;
 
+use super::image::{self, Compression};
 use crate::error::{Error, Result};
 use crate::files::{folder_of, sync_folder};
 use crate::random::Random;
@@ -66,9 +67,10 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
     (0..identities).into_par_iter().try_for_each(|identity| {
         let folder = scratch.path().join(format!("id{identity:05}"));
         fs::create_dir(&folder).map_err(Error::io("cannot create", &folder))?;
-        for image in 0..images {
-            let file = folder.join(format!("{image:04}.png"));
-            let bytes = encode(&face(seed, identity, image), &file)?;
+        for picture in 0..images {
+            let file = folder.join(format!("{picture:04}.png"));
+            // Sensor noise does not compress; trying hard would double the time of a picture.
+            let bytes = image::encode(HR.1, HR.0, &face(seed, identity, picture), Compression::Fast)?;
             store(&file, &bytes).map_err(Error::io("cannot write", &file))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
@@ -102,19 +104,4 @@ fn publish(scratch: tempfile::TempDir, out: &Path, parent: &Path) -> Result<()> 
     // The name is gone, so there is nothing left to clean up.
     let _ = scratch.keep();
     sync_folder(parent)
-}
-
-/// PNG bytes of one picture.
-fn encode(rgb: &[u8], file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, HR.1 as u32, HR.0 as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // Sensor noise does not compress; trying hard would double the time of a picture.
-    encoder.set_compression(png::Compression::Fast);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(rgb))
-        .map_err(|reason| Error::Output(format!("{}: cannot be encoded as PNG: {reason}", file.display())))?;
-    Ok(bytes)
 }
