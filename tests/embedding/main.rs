@@ -1,6 +1,7 @@
 //! The engine inside other programs: Rust, the examples, C. Weights are those of a seed, since what is asked is true of any.
 
 mod engine;
+mod examples;
 
 use hallucinet::data::image::Picture;
 use hallucinet::data::synth;
