@@ -29,6 +29,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod ffi;
 pub mod files;
 pub mod formats;
 pub mod graph;

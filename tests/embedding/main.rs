@@ -1,5 +1,6 @@
 //! The engine inside other programs: Rust, the examples, C. Weights are those of a seed, since what is asked is true of any.
 
+mod c;
 mod engine;
 mod examples;
 
