@@ -82,6 +82,19 @@ impl Calibration {
         Ok(path)
     }
 
+    /// The threshold for features that are mirrored or not, of pictures that go in as `inputs` say (`hr`, `lr`); nothing where there is
+    /// none, and half a sentence of what it was made for where that is something else.
+    pub fn threshold_for(&self, mirror: bool, inputs: &[&str]) -> std::result::Result<Option<f64>, String> {
+        let other = self.input.as_deref().filter(|input| inputs.iter().any(|other| other != input));
+        match (self.threshold, self.mirror, other) {
+            (None, ..) => Ok(None),
+            (_, Some(true), _) if !mirror => Err("[f(x), f(flip x)]; leave --no-mirror out".to_owned()),
+            (_, Some(false), _) if mirror => Err("f(x) alone; give --no-mirror".to_owned()),
+            (_, _, Some(input)) => Err(format!("--input {input}, and these pictures go in otherwise")),
+            (threshold, ..) => Ok(threshold),
+        }
+    }
+
     /// Refuses a calibration that was made for other weights than those beside it, which have this fingerprint.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! What the command line says, as the requests of tasks: tasks know nothing of flags.
 
-use super::args::{self, ConfigSource, Input};
+use super::args::{self, ConfigSource, ExportFormat, Input};
 use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
 use crate::tasks::{
-    bench, calibrate, check, degrade, demo, embed, eval, hallucinate, identify, pack, plan, synth, verify,
+    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, pack, plan, synth, verify,
 };
 use std::path::PathBuf;
 
@@ -108,6 +108,15 @@ pub fn identify(given: args::Identify) -> identify::Request {
         }
     };
     identify::Request { gallery: given.gallery, action }
+}
+
+pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {
+    let args::Export { model, format, out } = given;
+    let format = match format {
+        ExportFormat::Onnx => export::Format::Onnx,
+        ExportFormat::Safetensors => export::Format::Safetensors,
+    };
+    export::Request { model, format, out, seed: seed.unwrap_or(SEED) }
 }
 
 /// The configuration that a command names.

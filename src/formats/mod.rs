@@ -2,4 +2,6 @@
 
 pub mod gallery;
 pub mod npy;
+pub mod npz;
+pub mod onnx;
 pub mod safetensors;

@@ -53,7 +53,7 @@ pub fn calibrate(context: &Context, request: &Request) -> Result<Calibrated> {
     };
     let calibration = Calibration {
         pairs_sha256: Some(files::sha256(&pairs)),
-        input: Some(word(compared.input).to_owned()),
+        input: Some(compared.input.word().to_owned()),
         mirror: Some(scoring.mirror),
         model_sha256: Some(network.fingerprint()?),
         ..threshold_at(&compared, *far)?
@@ -131,35 +131,16 @@ pub fn threshold(
     }
     let weights = checkpoint::resolve_model(model)?;
     let calibration = Calibration::beside(&weights)?.unwrap_or_default();
-    let Some(threshold) = calibration.threshold else {
-        context.listener.warn(&format!(
-            "{} is not calibrated, so nothing says from which cosine on it is the same person: give --threshold T",
-            model.display()
-        ));
-        return Ok(None);
-    };
-    calibration.check(&weights, &network.fingerprint()?)?;
-    let input = calibration.input.as_deref();
-    let reason = match calibration.mirror {
-        Some(true) if !mirror => Some("features of the picture and its mirror image; leave --no-mirror out".to_owned()),
-        Some(false) if mirror => Some("features without the mirror image; give --no-mirror".to_owned()),
-        _ => input
-            .filter(|input| sources.iter().any(|source| word(*source) != *input))
-            .map(|input| format!("--input {input}, and these pictures go in otherwise")),
-    };
-    match reason {
-        None => Ok(Some(threshold)),
-        Some(reason) => {
-            context.listener.warn(&format!("{} was calibrated for {reason}; or give --threshold T", model.display()));
-            Ok(None)
-        }
+    if calibration.threshold.is_some() {
+        calibration.check(&weights, &network.fingerprint()?)?;
     }
-}
-
-/// `hr` or `lr`.
-pub fn word(source: Source) -> &'static str {
-    match source {
-        Source::Hr => "hr",
-        Source::Lr => "lr",
-    }
+    let place = model.display();
+    let inputs: Vec<&str> = sources.iter().map(|source| source.word()).collect();
+    let reason = match calibration.threshold_for(mirror, &inputs) {
+        Ok(Some(threshold)) => return Ok(Some(threshold)),
+        Ok(None) => format!("{place} is not calibrated, so nothing says from which cosine on it is the same person"),
+        Err(other) => format!("{place} is calibrated for {other}"),
+    };
+    context.listener.warn(&format!("{reason}: give --threshold T"));
+    Ok(None)
 }

@@ -7,10 +7,9 @@ use crate::files;
 use crate::formats::gallery::{Entry, Gallery, Origin};
 use crate::metrics::identification::{self, Features, nearest, normalised};
 use crate::model::Source;
-use crate::tasks::Context;
-use crate::tasks::calibrate::{self, word};
 use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Pictures, Preparation, Ways};
+use crate::tasks::{Context, calibrate};
 use std::path::{Path, PathBuf};
 
 /// What the command line asks for.
@@ -190,7 +189,7 @@ fn search(
     let pictures = pictures::open(context, &network.model, inputs, &way.ways)?;
     // A calibration is of two pictures of one kind.
     let both = [Source::Hr, Source::Lr].into_iter();
-    let enrolled = both.filter(|source| ["mixed", word(*source)].contains(&gallery.origin.input.as_str()));
+    let enrolled = both.filter(|source| ["mixed", source.word()].contains(&gallery.origin.input.as_str()));
     let sources: Vec<Source> = enrolled.chain(pictures.sources().iter().copied()).collect();
     let threshold = calibrate::threshold(context, &network, &way.model, threshold, way.mirror, &sources)?;
     let (features, width) = pictures::features(context, &device, &network, &pictures, way.mirror)?;
@@ -237,7 +236,7 @@ fn fits(gallery: &Gallery, path: &Path, way: &Way, fingerprint: &str) -> Result<
 
 fn kind(sources: &[Source]) -> &'static str {
     match sources.first() {
-        Some(first) if sources.iter().all(|source| source == first) => word(*first),
+        Some(first) if sources.iter().all(|source| source == first) => first.word(),
         _ => "mixed",
     }
 }

@@ -1,8 +1,8 @@
 //! `verify`: do two pictures show the same person? The cosine of their features against a threshold, where there is one.
 
 use crate::data::folder::Found;
+pub use crate::engine::Verified;
 use crate::error::Result;
-use crate::metrics::verification::cosine;
 use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Pictures, Preparation, Ways};
 use crate::tasks::{Context, calibrate};
@@ -21,15 +21,6 @@ pub struct Request {
     pub ways: Ways,
 }
 
-/// The answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Verified {
-    pub cosine: f64,
-    pub threshold: Option<f64>,
-    /// `cosine >= threshold`; nothing where there is no threshold.
-    pub same: Option<bool>,
-}
-
 /// Compares two pictures; warns where nothing says what is alike enough.
 ///
 /// # Errors
@@ -45,8 +36,7 @@ pub fn verify(context: &Context, request: &Request) -> Result<Verified> {
     let threshold = calibrate::threshold(context, &network, model, request.threshold, *mirror, pictures.sources())?;
     let (rows, width) = pictures::features(context, &device, &network, &pictures, request.mirror)?;
     let (first, second) = rows.split_at(width);
-    let cosine = cosine(first, second)?;
-    Ok(Verified { cosine, threshold, same: threshold.map(|threshold| cosine >= threshold) })
+    Verified::new(first, second, threshold)
 }
 
 fn found(path: &Path) -> Found {

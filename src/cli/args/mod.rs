@@ -4,6 +4,7 @@
 mod data;
 mod faces;
 mod measure;
+mod models;
 mod people;
 mod train;
 mod values;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
+pub use models::{Export, ExportFormat};
 pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
@@ -68,6 +70,7 @@ pub enum Command {
     Verify(Verify),
     Calibrate(Calibrate),
     Identify(Identify),
+    Export(Export),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -128,6 +131,8 @@ enum Verb {
     /// Say who pictures show, from a gallery of people that is kept in one file
     #[command(override_usage = people::IDENTIFY_USAGE)]
     Identify(people::IdentifyArgs),
+    /// Write a model as files that other programs read: ONNX with a probe, safetensors
+    Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -160,6 +165,7 @@ where
         Verb::Verify(verify) => Command::Verify(verify),
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
         Verb::Identify(identify) => Command::Identify(identify.checked()?),
+        Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,

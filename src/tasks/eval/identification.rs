@@ -209,7 +209,7 @@ impl Identification {
                 .into()
         };
         json!({
-            "input": if self.input == Source::Hr { "hr" } else { "lr" },
+            "input": self.input.word(),
             "mirror": self.mirror,
             "gallery_images": self.images,
             "people": self.people,
