@@ -200,7 +200,7 @@ fn every_other_entry_says_what_it_lacks() {
     let picture = face(0, 0);
     let image = CImage { rgb: picture.rgb.as_ptr(), bytes: picture.rgb.len(), width: 96, height: 112 };
     let (mut message, mut name): (Message, Message) = ([1; 512], [1; 512]);
-    let (mut other, mut width, mut cosine, mut same) = (1 as *mut c_void, 0usize, 0f64, 5i32);
+    let (mut other, mut width, mut cosine, mut same) = (std::ptr::dangling_mut::<c_void>(), 0usize, 0f64, 5i32);
     let absent = CString::new("nowhere/at/all").unwrap();
     let not_text = CString::new([0xff, 0xfe]).unwrap();
     let mut sharper = vec![0u8; 3 * 96 * 112];
