@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -16,10 +16,28 @@ pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
 }
 
 pub fn eval(given: args::Eval) -> eval::Request {
-    let args::Eval { model, data, pairs, fold, input, out, no_mirror, allow_missing, cut } = given;
+    let args::Eval { model, data, pairs, fold, input, out, no_mirror, mean_subtraction, pca, allow_missing, cut } =
+        given;
+    let transform = match pca {
+        Some(count) => eval::Transform::Components(count),
+        None if mean_subtraction => eval::Transform::MeanSubtraction,
+        None => eval::Transform::Plain,
+    };
     let input = input.map(source);
     let args::Cut { crop, landmarks } = cut;
-    eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+    eval::Request {
+        model,
+        data,
+        pairs,
+        fold,
+        input,
+        out,
+        mirror: !no_mirror,
+        transform,
+        allow_missing,
+        crop,
+        landmarks,
+    }
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
@@ -49,6 +67,16 @@ pub fn embed(given: args::Embed) -> embed::Request {
 pub fn verify(given: args::Verify) -> verify::Request {
     let args::Verify { model, first, second, threshold, input, no_mirror, data, cut } = given;
     verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
+}
+
+pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
+    let args::Calibrate { model, data, pairs, far, input, no_mirror, allow_missing, cut } = given;
+    let args::Cut { crop, landmarks } = cut;
+    let input = input.map(source);
+    let mirror = !no_mirror;
+    let scoring =
+        eval::Request { model, data, pairs, input, mirror, allow_missing, crop, landmarks, ..Default::default() };
+    calibrate::Request { scoring, far }
 }
 
 /// The configuration that a command names.

@@ -23,7 +23,7 @@ pub mod picture;
 pub use picture::{Image, Prepared};
 
 use crate::backend::{self, Choice};
-use crate::checkpoint;
+use crate::checkpoint::{self, Calibration};
 use crate::data::image::Picture;
 use crate::error::{Error, Result};
 use crate::formats::safetensors;
@@ -70,14 +70,14 @@ impl Device {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     network: Network,
-    threshold: Option<f64>,
+    calibration: Calibration,
     input: Option<Source>,
 }
 
 impl Loaded {
     /// From which cosine on [`Engine::verify`] says that two faces are the same person's; wins over the model's calibration.
     pub fn with_threshold(self, threshold: f64) -> Self {
-        Loaded { threshold: Some(threshold), ..self }
+        Loaded { calibration: Calibration { threshold: Some(threshold), ..Calibration::default() }, ..self }
     }
 
     /// What goes into the networks. Where nothing is said 24x28 pictures are low resolution and all others are high.
@@ -91,8 +91,8 @@ impl Loaded {
     /// `Device` where the one asked for is not there.
     pub fn on(self, device: Device) -> Result<Engine> {
         let (opened, why) = backend::open(device.choice, device.threads)?;
-        let Loaded { network, threshold, input } = self;
-        Ok(Engine { why, threshold, input, ..Engine::new(network, opened) })
+        let Loaded { network, calibration, input } = self;
+        Ok(Engine { why, calibration, input, ..Engine::new(network, opened) })
     }
 }
 
@@ -101,7 +101,7 @@ pub struct Engine {
     network: Network,
     device: Arc<dyn backend::Device>,
     why: String,
-    threshold: Option<f64>,
+    calibration: Calibration,
     input: Option<Source>,
     /// One for each kind of picture and batch that was needed so far. Whoever holds the lock has the device to itself.
     runners: Mutex<Vec<Runner>>,
@@ -149,8 +149,13 @@ impl Engine {
     /// # Errors
     /// `Input` for what is not there or no model, `Io`.
     pub fn load(path: impl AsRef<Path>) -> Result<Loaded> {
-        let file = checkpoint::resolve_model(path.as_ref())?;
-        Ok(Loaded { network: Network::load(&file)?, threshold: checkpoint::threshold(&file)?, input: None })
+        let weights = checkpoint::resolve_model(path.as_ref())?;
+        let network = Network::load(&weights)?;
+        let calibration = Calibration::beside(&weights)?.unwrap_or_default();
+        if calibration.model_sha256.is_some() {
+            calibration.check(&weights, &network.fingerprint()?)?;
+        }
+        Ok(Loaded { network, calibration, input: None })
     }
 
     /// As [`Engine::load`], from the bytes of a model file; there is no calibration.
@@ -160,13 +165,14 @@ impl Engine {
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Loaded> {
         const PLACE: &str = "the model in memory";
         let contents = safetensors::read_from(PLACE, bytes.len() as u64, &mut bytes)?;
-        Ok(Loaded { network: Network::from_contents(contents, PLACE)?, threshold: None, input: None })
+        let network = Network::from_contents(contents, PLACE)?;
+        Ok(Loaded { network, calibration: Calibration::default(), input: None })
     }
 
     /// A model on a device that is open already.
     pub fn new(network: Network, device: Arc<dyn backend::Device>) -> Self {
-        let why = "given".to_owned();
-        Engine { network, device, why, threshold: None, input: None, runners: Mutex::default() }
+        let (why, calibration) = ("given".to_owned(), Calibration::default());
+        Engine { network, device, why, calibration, input: None, runners: Mutex::default() }
     }
 
     /// The device's name, what it is, and why it is this one: `cpu (AVX-512, 2 threads): asked for`.
@@ -206,15 +212,18 @@ impl Engine {
         units.chunks_exact(3 * HR.0 * HR.1).map(|units| Picture::new(HR.1, HR.0, to_pixels(units))).collect()
     }
 
-    /// Whether two pictures show the same person, by the cosine of `[f(x), f(flip x)]` and the threshold of the model's calibration
-    /// or [`Loaded::with_threshold`].
+    /// Whether two pictures show the same person, by the cosine of `[f(x), f(flip x)]` and the threshold of [`Loaded::with_threshold`]
+    /// or of the model's calibration, which has none for pictures that go in otherwise than those it was made of.
     ///
     /// # Errors
     /// As [`Engine::embed`].
     pub fn verify(&self, first: Image, second: Image) -> Result<Verified> {
-        let features = self.embed_mirrored(&[first, second])?;
+        let prepared = self.prepared(&[first, second], self.input)?;
+        let features = self.features(&prepared, true)?;
+        let inputs = prepared.iter().map(|picture| picture.source.word());
+        let threshold = self.calibration.threshold_for(true, inputs).unwrap_or(None);
         let (first, second) = features.values.split_at(features.width);
-        Verified::new(first, second, self.threshold)
+        Verified::new(first, second, threshold)
     }
 
     /// The features of prepared pictures, with those of their mirror images behind them where `mirror` says so.

@@ -4,6 +4,7 @@
 use crate::backend::Device;
 use crate::checkpoint;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
 use crate::graph::{Graph, Plan, Program, largest_batch};
 use crate::model::config::Config;
@@ -71,6 +72,11 @@ impl Network {
             json!({ "hallucinator": self.model.has_hallucinator, "recognizer": self.model.has_recognizer });
         metadata["identities"] = json!(self.model.identities);
         safetensors::to_bytes(&self.tensors, &metadata)
+    }
+
+    /// What tells this model from every other: the SHA-256 of its file.
+    pub fn fingerprint(&self) -> Result<String> {
+        Ok(files::sha256(&self.to_bytes()?))
     }
 
     /// The parameters by name, in the order of files.

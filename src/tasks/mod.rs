@@ -2,6 +2,7 @@
 //! return what they found; they never print: whoever runs them listens.
 
 pub mod bench;
+pub mod calibrate;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;

@@ -113,6 +113,8 @@ fn eval_takes_pairs_and_folds() {
         input: Some(Input::Lr),
         out: None,
         no_mirror: false,
+        mean_subtraction: false,
+        pca: None,
         allow_missing: false,
         cut: Cut::default(),
     };

@@ -12,7 +12,7 @@ pub fn eval(evaluation: &Evaluation) -> Answer {
 fn verification(found: &Verification) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let known = |share: Option<f64>| share.map_or("not defined (too few pairs)".to_owned(), percent);
-    let features = if found.mirror { "[f(x), f(flip x)]" } else { "f(x)" };
+    let features = found.features();
     let roc = &found.roc;
     format!(
         "verification  {}, input {}, cosine of {features}\n  \

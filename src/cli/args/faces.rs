@@ -13,7 +13,8 @@ pub struct Eval {
     /// A pack, or a folder of pictures
     #[arg(long, value_name = "X")]
     pub data: PathBuf,
-    /// Pairs to verify, in the format of LFW's pairs.txt; without it only restoration is scored
+    /// Pairs to verify, in the format of LFW's pairs.txt or YouTube Faces' splits.txt (folders of frames, pooled); without it
+    /// only restoration is scored
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
     /// Score this fold of the pairs alone, counted from 1, cross-fitted within itself
@@ -28,6 +29,12 @@ pub struct Eval {
     /// Compare f(x) alone, not [f(x), f(flip x)]
     #[arg(long)]
     pub no_mirror: bool,
+    /// Take the mean of the other folds' features off before comparing
+    #[arg(long, requires = "pairs")]
+    pub mean_subtraction: bool,
+    /// Keep the first N principal components of the other folds' features (this takes their mean off, too)
+    #[arg(long, value_name = "N", value_parser = values::many, allow_negative_numbers = true, requires = "pairs")]
+    pub pca: Option<usize>,
     /// Score the pairs whose pictures are there; otherwise a missing picture is an error
     #[arg(long)]
     pub allow_missing: bool,

@@ -4,6 +4,7 @@
 mod data;
 mod faces;
 mod measure;
+mod people;
 mod train;
 mod values;
 
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 pub use data::{Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
+pub use people::Calibrate;
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -64,6 +66,7 @@ pub enum Command {
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Calibrate(Calibrate),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -119,6 +122,8 @@ enum Verb {
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
+    Calibrate(Calibrate),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -149,6 +154,7 @@ where
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,

@@ -80,6 +80,14 @@ pub fn threshold(text: &str) -> Parsed<f64> {
         .ok_or_else(|| "a cosine, a number from -1 to 1".to_owned())
 }
 
+/// A share of something, neither none of it nor all.
+pub fn rate(text: &str) -> Parsed<f64> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0.0 && *number < 1.0)
+        .ok_or_else(|| "a share between 0 and 1, such as 1e-3".to_owned())
+}
+
 pub fn input(text: &str) -> Parsed<Input> {
     match text {
         "hr" => Ok(Input::Hr),

@@ -93,6 +93,28 @@ impl Plan<'_> {
         Ok(found)
     }
 
+    /// The features alone, a row a picture, of what `source` says.
+    pub fn embed(&self, context: &Context, pictures: &Pictures, source: Source) -> Result<Vec<Vec<f32>>> {
+        let total = pictures.len();
+        let runner = self.network.on(self.device, source, BATCH.min(total))?;
+        let flavour: Flavour = self.network.model.config.data.downsample.into();
+        let mut features = Vec::with_capacity(total);
+        for first in (0..total).step_by(BATCH) {
+            context.check_stopped()?;
+            let rows = first..(first + BATCH).min(total);
+            let (batch, size) = match source {
+                Source::Hr => {
+                    let high = rows.clone().filter_map(|row| pictures.high(row).map(<[u8]>::to_vec));
+                    (high.collect::<Vec<_>>(), HR)
+                }
+                Source::Lr => (rows.clone().map(|row| pictures.low(row, flavour)).collect::<Result<Vec<_>>>()?, LR),
+            };
+            features.extend(self.features(&runner, &batch, size)?.0);
+            context.listener.progress("embed", rows.end as u64, total as u64, 1, "");
+        }
+        Ok(features)
+    }
+
     fn runners(&self, pictures: &Pictures) -> Result<Runners> {
         let Plan { network, device, .. } = self;
         let batch = BATCH.min(pictures.len());

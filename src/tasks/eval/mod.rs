@@ -6,12 +6,13 @@
 mod features;
 mod output;
 mod pictures;
+mod protocol;
 mod restoration;
 mod verification;
 
 pub use output::{fraction, report};
 pub use restoration::{Quality, Restoration, Score, Sides};
-pub use verification::{Scored, Verification};
+pub use verification::{Scored, Transform, Verification};
 
 use crate::backend::Device;
 use crate::data::align::{Alignment, Crop, Landmarks};
@@ -25,6 +26,7 @@ use crate::tasks::Context;
 use crate::tasks::network::Network;
 use crate::tasks::train::{alignment, beside};
 use pictures::Pictures;
+use protocol::Protocol;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,13 +35,13 @@ use std::sync::Arc;
 const SAMPLES: usize = 8;
 
 /// What is to be scored, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// A run, a checkpoint or a model file.
     pub model: PathBuf,
     /// A pack, or a folder of pictures.
     pub data: PathBuf,
-    /// Pairs in the format of LFW's `pairs.txt`; without them only restoration is scored.
+    /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them only restoration is scored.
     pub pairs: Option<PathBuf>,
     /// One fold of the pairs, counted from 1, cross-fitted within itself.
     pub fold: Option<usize>,
@@ -49,6 +51,8 @@ pub struct Request {
     pub out: Option<PathBuf>,
     /// Whether features are `[f(x), f(flip x)]`.
     pub mirror: bool,
+    /// What is done to features before they are compared.
+    pub transform: Transform,
     /// Whether pairs that lack a picture are left out; otherwise they are an error.
     pub allow_missing: bool,
     /// Takes the place of the model's own cut.
@@ -143,16 +147,22 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
     }
     let source = faces::Source::open_plain(&request.data)?;
     let protocol = match &request.pairs {
-        Some(path) => Some(verification::Protocol::open(path, request, source.listing())?),
+        Some(path) => Some(Protocol::open(path, request, source.listing())?),
         None => None,
     };
+    if let Some(protocol) = &protocol {
+        verification::check(protocol, request.transform, width(network, request.mirror))?;
+    }
     let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
     let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
-    let input = input(request, &pictures)?;
+    let input = input(request, &pictures, request.pairs.is_some())?;
     let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES };
     let found = plan.run(context, &pictures)?;
     let verification = match protocol {
-        Some(protocol) => Some(protocol.score(&pictures, found.features(input), input, request.mirror)?),
+        Some(protocol) => {
+            let features = protocol.pool(found.features(input))?;
+            Some(verification::score(&protocol, &features, request.transform, input, request.mirror)?)
+        }
         None => None,
     };
     Ok(Evaluation {
@@ -161,6 +171,64 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
         samples: found.samples,
     })
+}
+
+/// Scored pairs, before anybody asks for a threshold.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    pub input: Source,
+    /// Cosine of each pair, and whether it is one person.
+    pub scores: Vec<f64>,
+    pub same: Vec<bool>,
+    /// Pairs in question, also those that lack a picture.
+    pub total: usize,
+    /// The paths of all pictures that were compared, a line each.
+    pub listed: String,
+}
+
+/// Compares the pairs of a list, or every two pictures where there is no list; nothing else of the request is scored. `demand` may refuse
+/// the pairs, of which it sees whether they are one person, before anything is computed.
+///
+/// # Errors
+/// As [`eval`], and those of `demand`.
+pub fn compare(
+    context: &Context,
+    device: &Arc<dyn Device>,
+    network: &Network,
+    request: &Request,
+    demand: impl FnOnce(&[bool]) -> Result<()>,
+) -> Result<Comparison> {
+    let (source, protocol) = match &request.pairs {
+        Some(path) => {
+            let source = faces::Source::open_plain(&request.data)?;
+            let protocol = Protocol::open(path, request, source.listing())?;
+            (source, protocol)
+        }
+        None => {
+            let source = faces::Source::open(&request.data)?;
+            let protocol = Protocol::of_everybody(&request.data, source.listing())?;
+            (source, protocol)
+        }
+    };
+    let same = protocol.same();
+    demand(&same)?;
+    let pictures = pictures::open(context, source, &protocol.rows(), request, || cut(network, request))?;
+    let input = input(request, &pictures, true)?;
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0 };
+    let features = protocol.pool(&plan.embed(context, &pictures, input)?)?;
+    let names = protocol.subjects.iter().map(|subject| subject.name.as_str());
+    Ok(Comparison {
+        input,
+        scores: protocol.cosines(&features)?,
+        same,
+        total: protocol.total,
+        listed: names.collect::<Vec<_>>().join("\n"),
+    })
+}
+
+/// Numbers of a feature that is compared.
+fn width(network: &Network, mirror: bool) -> usize {
+    network.model.config.model.features * if mirror { 2 } else { 1 }
 }
 
 /// How faces are cut: as the command line says, else as the model does.
@@ -173,15 +241,15 @@ fn cut(network: &Network, request: &Request) -> Result<Alignment> {
     }
 }
 
-/// What the recogniser gets, by what was asked for and the pictures' size.
-fn input(request: &Request, pictures: &Pictures) -> Result<Source> {
+/// What the recogniser gets, by what was asked for and the pictures' size; `compared` says whether there are pairs to compare.
+fn input(request: &Request, pictures: &Pictures, compared: bool) -> Result<Source> {
     let low = matches!(pictures, Pictures::Low { .. });
     let place = request.data.display();
     match (low, request.input) {
         (true, Some(Source::Hr)) => Err(Error::Input(format!(
             "{place}: pictures of 24x28 have no high resolution; leave --input hr out, or give the originals"
         ))),
-        (true, _) if request.pairs.is_none() => Err(Error::Input(format!(
+        (true, _) if !compared => Err(Error::Input(format!(
             "{place}: there is nothing to compare pictures of 24x28 with; give --pairs, or the originals"
         ))),
         (true, _) => Ok(Source::Lr),
