@@ -19,7 +19,7 @@ pub use embed::embed;
 pub use eval::eval;
 pub use hallucinate::hallucinate;
 pub use measure::{bench, plan};
-pub use train::train;
+pub use train::{rehearsed, train};
 pub use verify::verify;
 
 use serde_json::Value;

@@ -169,7 +169,7 @@ fn transformed(protocol: &Protocol, features: &[Vec<f32>], part: &[usize], compo
 impl Verification {
     /// `hr` or `lr`.
     pub fn input_word(&self) -> &'static str {
-        if self.input == Source::Hr { "hr" } else { "lr" }
+        self.input.word()
     }
 
     /// `600 of 600 pairs, fold 8 in 10 blocks`, `6000 of 6000 pairs, 10 folds`.
