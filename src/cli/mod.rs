@@ -92,6 +92,9 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         Command::Calibrate(given) => {
             answer::calibrate(&tasks::calibrate::calibrate(context, &request::calibrate(given))?)
         }
+        Command::Export(given) => {
+            answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
+        }
         Command::Plan(given) => answer::plan(&tasks::plan::plan(&request::plan(given)?)?),
         Command::Bench(given) => answer::bench(&tasks::bench::bench(context, &request::bench(given)?)?),
         Command::Doctor => answer::doctor(&tasks::doctor::doctor(context)?),

@@ -1,11 +1,11 @@
 //! What the command line says, as the requests of tasks: tasks know nothing of flags.
 
-use super::args::{self, ConfigSource, Input};
+use super::args::{self, ConfigSource, ExportFormat, Input};
 use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, export, hallucinate, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -77,6 +77,15 @@ pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
     let scoring =
         eval::Request { model, data, pairs, input, mirror, allow_missing, crop, landmarks, ..Default::default() };
     calibrate::Request { scoring, far }
+}
+
+pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {
+    let args::Export { model, format, out } = given;
+    let format = match format {
+        ExportFormat::Onnx => export::Format::Onnx,
+        ExportFormat::Safetensors => export::Format::Safetensors,
+    };
+    export::Request { model, format, out, seed: seed.unwrap_or(SEED) }
 }
 
 /// The configuration that a command names.

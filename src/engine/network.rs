@@ -65,13 +65,18 @@ impl Network {
         Network { model, tensors: Arc::new(tensors) }
     }
 
-    /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// What the model says about itself: a pure function of its configuration, its parts and their extents.
+    pub fn metadata(&self) -> serde_json::Value {
         let mut metadata = self.model.config.model_json();
         metadata["parts"] =
             json!({ "hallucinator": self.model.has_hallucinator, "recognizer": self.model.has_recognizer });
         metadata["identities"] = json!(self.model.identities);
-        safetensors::to_bytes(&self.tensors, &metadata)
+        metadata
+    }
+
+    /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        safetensors::to_bytes(&self.tensors, &self.metadata())
     }
 
     /// What tells this model from every other: the SHA-256 of its file.

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod embed;
 pub mod eval;
+pub mod export;
 pub mod hallucinate;
 pub mod inspect;
 pub mod output;

@@ -4,6 +4,7 @@
 mod data;
 mod faces;
 mod measure;
+mod models;
 mod people;
 mod train;
 mod values;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 pub use data::{Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
+pub use models::{Export, ExportFormat};
 pub use people::Calibrate;
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
@@ -67,6 +69,7 @@ pub enum Command {
     Embed(Embed),
     Verify(Verify),
     Calibrate(Calibrate),
+    Export(Export),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -124,6 +127,8 @@ enum Verb {
     Verify(Verify),
     /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
     Calibrate(Calibrate),
+    /// Write a model as files that other programs read: ONNX with a probe, safetensors
+    Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -155,6 +160,7 @@ where
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
+        Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,
