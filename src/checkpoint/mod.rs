@@ -12,7 +12,7 @@ mod state;
 mod steps;
 
 pub use calibration::{CALIBRATION_FILE, Calibration};
-pub use metrics::Metrics;
+pub use metrics::{EVENTS_FILE, Metrics};
 pub use run::{Origin, Run, resolve_model};
 pub use state::{Stamp, State};
 pub use steps::{Checkpoint, Found, latest, save};

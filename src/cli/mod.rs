@@ -61,7 +61,10 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         Command::Train(args::Train::New(new)) => {
             let config = request::config(&new.config, &new.overrides)?;
             let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
-            answer::train(&tasks::train::train(context, &request)?)
+            match new.dry_run {
+                true => answer::rehearsed(&tasks::train::rehearse(context, &request)?),
+                false => answer::train(&tasks::train::train(context, &request)?),
+            }
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(context, &run)?),
         Command::Demo(given) => answer::demo(&tasks::demo::demo(context, &request::demo(given, common.seed))?)?,

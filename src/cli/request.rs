@@ -68,8 +68,8 @@ pub fn degrade(given: args::Degrade) -> degrade::Request {
 }
 
 pub fn hallucinate(given: args::Hallucinate) -> hallucinate::Request {
-    let args::Hallucinate { model, inputs, out, sheet, data, cut } = given;
-    hallucinate::Request { model, inputs, out, sheet, ways: ways(None, data, cut) }
+    let args::Hallucinate { model, inputs, out, sheet, skip_existing, data, cut } = given;
+    hallucinate::Request { model, inputs, out, sheet, skip_existing, ways: ways(None, data, cut) }
 }
 
 pub fn embed(given: args::Embed) -> embed::Request {

@@ -6,7 +6,7 @@ use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
-use crate::graph::{Graph, Plan, Program, largest_batch};
+use crate::graph::{Graph, Plan, Program, Times, largest_batch};
 use crate::model::config::Config;
 use crate::model::{self, Inference, Model, Parameter, Source};
 use crate::shape::{HR, LR};
@@ -177,9 +177,7 @@ impl Runner {
         let size = picture_bytes(self.source);
         for pixels in pixels.chunks(self.batch * size) {
             let count = pixels.len() / size;
-            let mut whole = pixels.to_vec();
-            whole.resize(self.batch * size, 0);
-            self.program.write(self.values.pixels, &whole)?;
+            self.write(pixels)?;
             self.program.run()?;
             let pictures: Vec<f32> = self.program.read(self.values.pictures)?;
             outputs.pictures.extend_from_slice(&pictures[..count * 3 * HR.0 * HR.1]);
@@ -189,6 +187,19 @@ impl Runner {
             }
         }
         Ok(outputs)
+    }
+
+    /// Runs one batch of pictures, or less, and adds the time of every layer.
+    pub fn run_timed(&self, pixels: &[u8], times: &mut Times) -> Result<()> {
+        self.write(pixels)?;
+        self.program.run_timed(times)
+    }
+
+    /// Brings pictures to the device; what they leave of the batch is black.
+    fn write(&self, pixels: &[u8]) -> Result<()> {
+        let mut whole = pixels.to_vec();
+        whole.resize(self.batch * picture_bytes(self.source), 0);
+        self.program.write(self.values.pixels, &whole)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod pack;
 pub mod pictures;
 pub mod plan;
 pub mod synth;
+mod times;
 pub mod train;
 pub mod verify;
 

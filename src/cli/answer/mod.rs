@@ -23,7 +23,7 @@ pub use export::export;
 pub use hallucinate::hallucinate;
 pub use identify::identify;
 pub use measure::{bench, plan};
-pub use train::train;
+pub use train::{rehearsed, train};
 pub use verify::verify;
 
 use serde_json::Value;

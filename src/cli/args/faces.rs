@@ -64,6 +64,9 @@ pub struct Hallucinate {
     /// Also write a sheet (low resolution, bicubic, hallucinated) to this PNG file
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
+    /// Leave out pictures whose output is there already: go on after a stop
+    #[arg(long)]
+    pub skip_existing: bool,
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
