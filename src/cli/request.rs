@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{bench, degrade, demo, embed, eval, hallucinate, import, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -49,6 +49,15 @@ pub fn embed(given: args::Embed) -> embed::Request {
 pub fn verify(given: args::Verify) -> verify::Request {
     let args::Verify { model, first, second, threshold, input, no_mirror, data, cut } = given;
     verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
+}
+
+pub fn import(given: args::Import) -> import::Request {
+    let args::Import { file, out, channels, cut: given } = given;
+    let channels = channels.map(|channels| match channels {
+        args::Channels::Rgb => import::Channels::Rgb,
+        args::Channels::Bgr => import::Channels::Bgr,
+    });
+    import::Request { file, out, channels, cut: cut(given) }
 }
 
 /// The configuration that a command names.

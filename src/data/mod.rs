@@ -5,6 +5,7 @@
 //! says which face is which sample.
 
 pub mod align;
+pub mod archive;
 pub mod batch;
 pub mod faces;
 pub mod folder;

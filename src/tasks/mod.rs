@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod embed;
 pub mod eval;
 pub mod hallucinate;
+pub mod import;
 pub mod inspect;
 pub mod network;
 pub mod output;

@@ -3,6 +3,7 @@
 
 mod data;
 mod faces;
+mod import;
 mod measure;
 mod train;
 mod values;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::error::{Error, Result};
 pub use data::{Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
+pub use import::{Channels, Import};
 pub use measure::{Network, Plan};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
@@ -64,6 +66,7 @@ pub enum Command {
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Import(Import),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -119,6 +122,8 @@ enum Verb {
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Take another program's file: weights become a model, pictures a folder
+    Import(Import),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -149,6 +154,7 @@ where
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Import(import) => Command::Import(import),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,

@@ -37,9 +37,9 @@ const SAMPLES: usize = 8;
 pub struct Request {
     /// A run, a checkpoint or a model file.
     pub model: PathBuf,
-    /// A pack, or a folder of pictures.
+    /// A pack, a folder of pictures, or another program's file of them.
     pub data: PathBuf,
-    /// Pairs in the format of LFW's `pairs.txt`; without them only restoration is scored.
+    /// Pairs in the format of LFW's `pairs.txt`; without them, those of a verification pack; without any only restoration is scored.
     pub pairs: Option<PathBuf>,
     /// One fold of the pairs, counted from 1, cross-fitted within itself.
     pub fold: Option<usize>,
@@ -142,13 +142,16 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         )));
     }
     let source = faces::Source::open_plain(&request.data)?;
-    let protocol = match &request.pairs {
-        Some(path) => Some(verification::Protocol::open(path, request, source.listing())?),
-        None => None,
+    let protocol = match (&request.pairs, source.pairs()) {
+        (Some(path), _) => Some(verification::Protocol::open(path, request, source.listing())?),
+        (None, Some(pairs)) if network.model.has_recognizer => {
+            Some(verification::Protocol::within(pairs, &request.data)?)
+        }
+        (None, _) => None,
     };
     let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
     let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
-    let input = input(request, &pictures)?;
+    let input = input(request, &pictures, protocol.is_some())?;
     let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES };
     let found = plan.run(context, &pictures)?;
     let verification = match protocol {
@@ -174,14 +177,14 @@ fn cut(network: &Network, request: &Request) -> Result<Alignment> {
 }
 
 /// What the recogniser gets, by what was asked for and the pictures' size.
-fn input(request: &Request, pictures: &Pictures) -> Result<Source> {
+fn input(request: &Request, pictures: &Pictures, verifies: bool) -> Result<Source> {
     let low = matches!(pictures, Pictures::Low { .. });
     let place = request.data.display();
     match (low, request.input) {
         (true, Some(Source::Hr)) => Err(Error::Input(format!(
             "{place}: pictures of 24x28 have no high resolution; leave --input hr out, or give the originals"
         ))),
-        (true, _) if request.pairs.is_none() => Err(Error::Input(format!(
+        (true, _) if !verifies => Err(Error::Input(format!(
             "{place}: there is nothing to compare pictures of 24x28 with; give --pairs, or the originals"
         ))),
         (true, _) => Ok(Source::Lr),

@@ -6,11 +6,15 @@ use super::pictures::Pictures;
 use crate::data::folder::Listing;
 use crate::data::lists::Pairs;
 use crate::error::{Error, Result};
+use crate::formats::lfw_bin::Pair;
 use crate::metrics::interval::{Interval, wilson};
 use crate::metrics::verification::{Fold, Folds, Roc, blocks, cosine, folded};
 use crate::model::Source;
 use serde_json::{Value as Json, json};
 use std::path::Path;
+
+/// Folds of a verification pack.
+const FOLDS: usize = 10;
 
 /// The pairs in question, found among the pictures of the data.
 pub struct Protocol {
@@ -106,6 +110,22 @@ impl Protocol {
             list.extend(both.map(|(a, b, same)| (a, b, same, number(index))));
         }
         Ok(Protocol { pairs: list, total, fold: request.fold })
+    }
+
+    /// The pairs that come with a verification pack, in ten consecutive folds as InsightFace takes them: where the number of pairs is
+    /// no multiple of ten, the first folds have one more.
+    ///
+    /// # Errors
+    /// `Input` where there are fewer pairs than folds.
+    pub fn within(pairs: &[Pair], place: &Path) -> Result<Self> {
+        let place = place.display();
+        if pairs.len() < FOLDS {
+            return Err(Error::Input(format!("{place} has {} pairs, too few for {FOLDS} folds", pairs.len())));
+        }
+        let (least, longer) = (pairs.len() / FOLDS, pairs.len() % FOLDS);
+        let numbers = (1..=FOLDS).flat_map(|fold| std::iter::repeat_n(fold, least + usize::from(fold <= longer)));
+        let numbered = pairs.iter().zip(numbers).map(|(pair, fold)| (pair.a, pair.b, pair.same, fold));
+        Ok(Protocol { pairs: numbered.collect(), total: pairs.len(), fold: None })
     }
 
     /// The pictures that are needed: rows of the listing, ascending.
