@@ -10,6 +10,7 @@ pub mod batch;
 pub mod faces;
 pub mod folder;
 pub mod image;
+mod landmarks;
 pub mod lists;
 mod netpbm;
 pub mod pack;

@@ -97,7 +97,8 @@ impl<'a> Machine<'a> {
         match (self.stack.len(), self.marks.len(), self.at == self.file.len()) {
             (1, 0, true) => Ok(self),
             (1, 0, false) => Err(format!("the pickle ends at byte {at} and the file does not")),
-            _ => Err(format!("the pickle ends at byte {at} with {} values, not 1", self.stack.len())),
+            (_, 0, _) => Err(format!("the pickle ends at byte {at} with {} values, not 1", self.stack.len())),
+            _ => Err(format!("the pickle ends at byte {at}, inside a list")),
         }
     }
 
@@ -250,7 +251,7 @@ impl<'a> Machine<'a> {
                     _ => {
                         let count = usize::from(opcode - 0x84);
                         let from = self.stack.len().checked_sub(count).filter(|from| *from >= self.floor());
-                        self.stack.split_off(from.ok_or("the stack is empty")?)
+                        self.stack.drain(from.ok_or("the stack is empty")?..).collect()
                     }
                 };
                 self.tuples.push(items);
@@ -387,7 +388,8 @@ impl<'a> Machine<'a> {
 
     fn pop_mark(&mut self) -> Outcome<Vec<Value>> {
         let from = self.marks.pop().ok_or("there is no mark")?;
-        Ok(self.stack.split_off(from))
+        // What is taken off keeps no more room than it needs, which `split_off` does not promise.
+        Ok(self.stack.drain(from.min(self.stack.len())..).collect())
     }
 
     fn take(&mut self, length: usize) -> Outcome<&'a [u8]> {
