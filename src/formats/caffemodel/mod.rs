@@ -106,7 +106,7 @@ fn blob(mut fields: Fields) -> Outcome<Tensor> {
         match (number, field) {
             (1..=4, Field::Varint(value)) => {
                 has_legacy = true;
-                let place = legacy.iter_mut().nth(number as usize - 1);
+                let place = legacy.get_mut(number as usize - 1);
                 place.map_or(Ok(()), |place| extent(value).map(|extent| *place = extent))?;
             }
             (7, Field::Bytes(message)) => {

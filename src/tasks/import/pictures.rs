@@ -65,7 +65,7 @@ pub fn unpack(context: &Context, archive: &Archive, out: &Path) -> Result<Unpack
 /// How many consecutive parts of one size, ten at most, have as many pairs of one person as of two.
 fn folds(pairs: &[Pair]) -> Option<usize> {
     let even = |part: &[Pair]| 2 * part.iter().filter(|pair| pair.same).count() == part.len();
-    (2..=10).rev().find(|folds| pairs.len() % (2 * folds) == 0 && pairs.chunks(pairs.len() / folds).all(even))
+    (2..=10).rev().find(|folds| pairs.len().is_multiple_of(2 * folds) && pairs.chunks(pairs.len() / folds).all(even))
 }
 
 /// The text of LFW's `pairs.txt`.
