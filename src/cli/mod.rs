@@ -87,6 +87,9 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         Command::Embed(given) => answer::embed(&tasks::embed::embed(context, &request::embed(given))?),
         Command::Verify(given) => answer::verify(&tasks::verify::verify(context, &request::verify(given))?),
         Command::Import(given) => answer::import(&tasks::import::import(context, &request::import(given))?),
+        Command::Export(given) => {
+            answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
+        }
         Command::Plan(given) => answer::plan(&tasks::plan::plan(&request::plan(given)?)?),
         Command::Bench(given) => answer::bench(&tasks::bench::bench(context, &request::bench(given)?)?),
         Command::Doctor => answer::doctor(&tasks::doctor::doctor(context)?),

@@ -3,6 +3,8 @@
 pub mod caffemodel;
 pub mod lfw_bin;
 pub mod npy;
+pub mod npz;
+pub mod onnx;
 pub mod recordio;
 pub mod safetensors;
 
