@@ -93,6 +93,7 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
             answer::calibrate(&tasks::calibrate::calibrate(context, &request::calibrate(given))?)
         }
         Command::Identify(given) => answer::identify(&tasks::identify::identify(context, &request::identify(given))?),
+        Command::Import(given) => answer::import(&tasks::import::import(context, &request::import(given))?),
         Command::Export(given) => {
             answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
         }

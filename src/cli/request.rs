@@ -6,7 +6,8 @@ use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
 use crate::tasks::{
-    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, pack, plan, synth, verify,
+    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, import, pack, plan, synth,
+    verify,
 };
 use std::path::PathBuf;
 
@@ -108,6 +109,15 @@ pub fn identify(given: args::Identify) -> identify::Request {
         }
     };
     identify::Request { gallery: given.gallery, action }
+}
+
+pub fn import(given: args::Import) -> import::Request {
+    let args::Import { file, out, channels, cut: given } = given;
+    let channels = channels.map(|channels| match channels {
+        args::Channels::Rgb => import::Channels::Rgb,
+        args::Channels::Bgr => import::Channels::Bgr,
+    });
+    import::Request { file, out, channels, cut: cut(given) }
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {

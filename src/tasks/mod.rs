@@ -12,6 +12,7 @@ pub mod eval;
 pub mod export;
 pub mod hallucinate;
 pub mod identify;
+pub mod import;
 pub mod inspect;
 pub mod output;
 pub mod pack;

@@ -3,6 +3,7 @@
 
 mod data;
 mod faces;
+mod import;
 mod measure;
 mod models;
 mod people;
@@ -17,6 +18,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::error::{Error, Result};
 pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
+pub use import::{Channels, Import};
 pub use measure::{Network, Plan};
 pub use models::{Export, ExportFormat};
 pub use people::{Action, Calibrate, Identify, Way};
@@ -70,6 +72,7 @@ pub enum Command {
     Verify(Verify),
     Calibrate(Calibrate),
     Identify(Identify),
+    Import(Import),
     Export(Export),
     Plan(Plan),
     Bench(Network),
@@ -131,6 +134,8 @@ enum Verb {
     /// Say who pictures show, from a gallery of people that is kept in one file
     #[command(override_usage = people::IDENTIFY_USAGE)]
     Identify(people::IdentifyArgs),
+    /// Take another program's file: weights become a model, pictures a folder
+    Import(Import),
     /// Write a model as files that other programs read: ONNX with a probe, safetensors
     Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
@@ -165,6 +170,7 @@ where
         Verb::Verify(verify) => Command::Verify(verify),
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
         Verb::Identify(identify) => Command::Identify(identify.checked()?),
+        Verb::Import(import) => Command::Import(import),
         Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),

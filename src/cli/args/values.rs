@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ExportFormat;
+use super::{Channels, ExportFormat};
 use crate::model::config::{PRESETS, Word};
 
 /// `--device`: where to compute.
@@ -43,6 +43,14 @@ pub fn device(text: &str) -> Parsed<Device> {
             .and_then(|number| number.parse().ok())
             .map(|number| Device::Cuda(Some(number)))
             .ok_or_else(|| "one of auto, cpu, cuda, cuda:N".to_owned()),
+    }
+}
+
+pub fn channels(text: &str) -> Parsed<Channels> {
+    match text {
+        "rgb" => Ok(Channels::Rgb),
+        "bgr" => Ok(Channels::Bgr),
+        _ => Err("rgb or bgr".to_owned()),
     }
 }
 
