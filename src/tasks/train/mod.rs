@@ -40,7 +40,6 @@ pub struct Request {
 /// `Output` where `out` is not empty, `Input` for what is wrong with data, lists or models, `Numeric` where a loss is no longer
 /// finite, `Interrupted` when the user stopped and everything is saved.
 pub fn train(context: &Context, request: &Request) -> Result<Finished> {
-    start::check_supported(&request.config)?;
     start::check_out(&request.out)?;
     let device = context.open_device()?;
     let source = start::open_data(&request.config, &request.data)?;
