@@ -2,6 +2,7 @@
 
 use crate::data::image::{Picture, encode_png};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::{self, psnr};
 use crate::model::Source;
 use crate::report::grid::{self, Tile};
@@ -52,8 +53,8 @@ pub struct Psnr {
 /// `Input` for pictures, lists and models that are wrong (also a model without a hallucinator), `Usage` for two outputs of one
 /// name, `Output` and `Io` for places that cannot be written, `Numeric` where a network gives no finite picture.
 pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated> {
-    output::check_folder(&request.out)?;
-    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    files::check_folder(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let device = context.open_device()?;
     let network = Network::load(&request.model)?;
     if !network.model.has_hallucinator {
@@ -67,7 +68,7 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
     let targets = output::targets(pictures.found(), &request.out, request.sheet.as_deref())?;
     let total = targets.len();
     let runner = network.on(&device, Source::Lr, total.min(CHUNK))?;
-    output::make_folder(&request.out)?;
+    files::make_folder(&request.out)?;
     let (mut each, mut rows) = (Vec::new(), Vec::new());
     context.listener.progress("hallucinate", 0, total as u64, 1, "");
     for range in pictures.chunks() {

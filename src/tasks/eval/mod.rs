@@ -17,6 +17,7 @@ use crate::backend::Device;
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::Source;
 use crate::report::grid::{self, Sheet, Tile};
 use crate::shape::{HR, LR};
@@ -119,7 +120,7 @@ impl Evaluation {
 /// `Input` for what is wrong with model, lists or pictures, `Output` where the folder is not empty, `Numeric` where a feature is
 /// not finite, `Interrupted` when the user stopped; nothing is written then.
 pub fn eval(context: &Context, request: &Request) -> Result<Evaluation> {
-    request.out.as_deref().map(output::check).transpose()?;
+    request.out.iter().try_for_each(|out| files::check_new(out))?;
     let network = Network::load(&request.model)?;
     let device = context.open_device()?;
     let evaluation = score(context, &device, &network, request)?;

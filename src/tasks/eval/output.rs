@@ -1,27 +1,12 @@
 //! The folder of details that `eval --out` writes: scores, ROC, pictures, a report. Written whole, at the end.
 
 use super::{Evaluation, Request, Restoration, Verification};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::report::charts::{self, Series};
 use crate::report::html::Report;
 use std::fmt::Write;
-use std::io::ErrorKind;
 use std::path::Path;
-
-/// Refuses a folder that is not new or empty.
-pub fn check(out: &Path) -> Result<()> {
-    let place = out.display();
-    if out.file_name().is_none() {
-        return Err(Error::Output(format!("{place} is not the name of a new folder; give one to --out")));
-    }
-    match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::Output(format!("{place}: not empty; give a new folder to --out"))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("cannot use as the output folder", out)(error)),
-    }
-}
 
 /// Writes everything, or nothing.
 pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<()> {
@@ -35,9 +20,7 @@ pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<(
         files.push(("roc.svg", roc.svg().as_bytes().to_vec()));
         files.push(("scores.csv", scores(verification).into_bytes()));
     }
-    check(out)?;
-    let parent = files::folder_of(out);
-    std::fs::create_dir_all(parent).map_err(Error::io("cannot create the folder", parent))?;
+    files::check_new(out)?;
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
     files::write_folder(out, &files)
 }
