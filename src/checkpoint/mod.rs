@@ -11,7 +11,7 @@ mod state;
 mod steps;
 
 pub use metrics::Metrics;
-pub use run::{Origin, Run, resolve_model};
+pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};
 pub use steps::{Checkpoint, Found, latest, save};
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{ablate, bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -20,6 +20,11 @@ pub fn eval(given: args::Eval) -> eval::Request {
     let input = input.map(source);
     let args::Cut { crop, landmarks } = cut;
     eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+}
+
+pub fn ablate(given: args::Ablate) -> Result<ablate::Request> {
+    let args::Ablate { config: source_of, overrides, data, pairs, out, seeds, folds, rows, dry_run: _ } = given;
+    Ok(ablate::Request { config: config(&source_of, &overrides)?, data, pairs, out, seeds, folds, rows })
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {

@@ -4,6 +4,7 @@
 //! that is not finite is an error here and never a silent zero, because a sort with a NaN in it has no meaning.
 
 pub mod interval;
+pub mod paired;
 pub mod psnr;
 pub mod ssim;
 pub mod verification;

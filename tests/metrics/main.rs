@@ -2,5 +2,6 @@
 
 mod interval;
 mod npy;
+mod paired;
 mod pictures;
 mod verification;

@@ -29,6 +29,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("quick", include_str!("../../../configs/quick.toml")),
     ("lfw", include_str!("../../../configs/lfw.toml")),
     ("paper", include_str!("../../../configs/paper.toml")),
+    ("ablate-quick", include_str!("../../../configs/ablate-quick.toml")),
 ];
 
 /// No configuration written by a person is larger, in bytes.
@@ -219,7 +220,7 @@ impl Config {
         Config::parse(&path.display().to_string(), &text, overrides)
     }
 
-    /// Reads an embedded preset: `quick`, `lfw` or `paper`.
+    /// Reads an embedded preset: `quick`, `lfw`, `paper` or `ablate-quick`.
     ///
     /// # Errors
     /// `Usage` for any other name, and as [`Config::load`].
