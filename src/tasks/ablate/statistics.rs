@@ -181,7 +181,8 @@ fn verified(row: &Row, cells: &[Cell], folds: usize, scores: fn(&Cosines) -> &[f
             |part: usize| found.folds.iter().find(|fold| fold.fold == part).map_or(0.0, |fold| fold.threshold);
         let right = scores.iter().zip(&cell.same).zip(&part).map(|((s, same), part)| (*s >= threshold(*part)) == *same);
         answers.push(right.collect::<Vec<bool>>());
-        (aucs.push(roc.auc()), eers.push(roc.eer()));
+        aucs.push(roc.auc());
+        eers.push(roc.eer());
         tars[0].push(roc.tar(1e-2));
         tars[1].push(roc.tar(1e-3));
         if curve.is_empty() {
