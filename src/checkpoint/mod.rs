@@ -3,13 +3,15 @@
 //!
 //! * [`save`], [`latest`]: `checkpoints/step-N/{model,optimizer}.safetensors, state.json`.
 //! * [`Run`]: the run folder: configuration, origin, metrics, last good model; one writer at a time.
-//! * [`resolve_model`]: from what the user gives as `--model` to the weights file.
+//! * [`resolve_model`]: from what the user gives as `--model` to the weights file; [`threshold`]: the calibration beside it.
 
+mod calibration;
 mod metrics;
 mod run;
 mod state;
 mod steps;
 
+pub use calibration::{CALIBRATION_FILE, threshold};
 pub use metrics::Metrics;
 pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};

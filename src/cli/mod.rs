@@ -94,6 +94,9 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         }
         Command::Embed(given) => answer::embed(&tasks::embed::embed(context, &request::embed(given))?),
         Command::Verify(given) => answer::verify(&tasks::verify::verify(context, &request::verify(given))?),
+        Command::Export(given) => {
+            answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
+        }
         Command::Plan(given) => {
             let measured = given.time;
             let request = request::plan(given)?;

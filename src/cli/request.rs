@@ -1,11 +1,11 @@
 //! What the command line says, as the requests of tasks: tasks know nothing of flags.
 
-use super::args::{self, ConfigSource, Input};
+use super::args::{self, ConfigSource, ExportFormat, Input};
 use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{ablate, bench, degrade, demo, embed, eval, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{ablate, bench, degrade, demo, embed, eval, export, hallucinate, pack, plan, synth, verify};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -54,6 +54,15 @@ pub fn embed(given: args::Embed) -> embed::Request {
 pub fn verify(given: args::Verify) -> verify::Request {
     let args::Verify { model, first, second, threshold, input, no_mirror, data, cut } = given;
     verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
+}
+
+pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {
+    let args::Export { model, format, out } = given;
+    let format = match format {
+        ExportFormat::Onnx => export::Format::Onnx,
+        ExportFormat::Safetensors => export::Format::Safetensors,
+    };
+    export::Request { model, format, out, seed: seed.unwrap_or(SEED) }
 }
 
 /// The configuration that a command names.

@@ -181,13 +181,68 @@ pub fn prepare(picture: &Picture, relative_path: &str, alignment: &Alignment) ->
             let points = landmarks.of(relative_path).ok_or_else(|| {
                 Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file.display()))
             })?;
-            let face = Similarity::onto_template(points).and_then(|similarity| warp(picture, &similarity));
-            let face = face.ok_or_else(|| {
+            let face = by_points(picture, points).ok_or_else(|| {
                 Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file.display()))
             })?;
             Ok((face, false))
         }
     }
+}
+
+/// Longer sides than this, in pixels, are a photograph's: crops of faces are 112 to 512 wide in the sets people use.
+const LONGEST_CUT: usize = 640;
+/// Names in a warning.
+const NAMED: usize = 3;
+
+/// Pictures that were cut in the centre for want of anything better, so that it can be said once, and which of them look like whole
+/// photographs: squeezing those gives no face.
+#[derive(Clone, Debug, Default)]
+pub struct CentreCuts {
+    count: usize,
+    uncut: usize,
+    named: Vec<String>,
+}
+
+impl CentreCuts {
+    /// Counts a picture whose height and width `cut` is, where its centre was taken.
+    pub fn add(&mut self, name: &str, cut: Option<(usize, usize)>) {
+        let Some((height, width)) = cut else { return };
+        self.count += 1;
+        if looks_uncut(height, width) {
+            self.uncut += 1;
+            if self.named.len() < NAMED {
+                self.named.push(format!("{name} ({width}x{height})"));
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What `sentence` says of their number, with the names of those that look uncut; nothing where there are none.
+    pub fn warning(&self, sentence: impl Fn(usize) -> String) -> Option<String> {
+        let uncut = match self.uncut {
+            0 => String::new(),
+            uncut => format!(
+                "; {uncut} look like whole photographs, not like faces cut out: {}{}",
+                self.named.join(", "),
+                if uncut > self.named.len() { ", ..." } else { "" }
+            ),
+        };
+        (self.count > 0).then(|| sentence(self.count) + &uncut)
+    }
+}
+
+/// Whether a picture is larger than any crop of a face, or of a shape that none has: wider than 5:4 or narrower than 3:5.
+fn looks_uncut(height: usize, width: usize) -> bool {
+    height.max(width) > LONGEST_CUT || 4 * width > 5 * height || 5 * width < 3 * height
+}
+
+/// The 96x112 face whose five points come to lie on the template; nothing for points that fit no face.
+pub fn by_points(picture: &Picture, points: &Points) -> Option<Picture> {
+    Similarity::onto_template(points).and_then(|similarity| warp(picture, &similarity))
 }
 
 /// The largest rectangle of 6:7 (within a pixel) in the middle of a picture.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::align::{Alignment, prepare};
+use super::align::{Alignment, CentreCuts, prepare};
 use super::folder::{self, Listing};
 use super::image::{self, DECODERS};
 use super::pack::{self, CHUNK, FACE, Origin, Pack, PackInfo};
@@ -130,13 +130,13 @@ impl Source {
             )));
         }
         let mut crops = vec![0; rows.len() * FACE];
-        let (mut cuts, mut done) = (0, 0);
+        let (mut cuts, mut done) = (CentreCuts::default(), 0);
         for (chunk, names) in crops.chunks_mut(CHUNK * FACE).zip(listing.names.chunks(CHUNK)) {
-            cuts += decode(&self.path, names, alignment, chunk)?;
+            decode(&self.path, names, alignment, chunk, &mut cuts)?;
             done += names.len();
             progress(done, rows.len());
         }
-        warnings.extend(centre_cut_warning(cuts, &self.path));
+        warnings.extend(centre_cut_warning(&cuts, &self.path));
         Ok(Faces { listing, store: Store::Memory(crops), warnings })
     }
 
@@ -155,10 +155,10 @@ impl Source {
         }
         let mut writer = pack::Writer::create(out, &self.listing)?;
         let mut crops = vec![0; self.listing.len().min(CHUNK) * FACE];
-        let (mut cuts, mut done) = (0, 0);
+        let (mut cuts, mut done) = (CentreCuts::default(), 0);
         for names in self.listing.names.chunks(CHUNK) {
             let chunk = &mut crops[..names.len() * FACE];
-            cuts += decode(&self.path, names, alignment, chunk)?;
+            decode(&self.path, names, alignment, chunk, &mut cuts)?;
             writer = writer.push(chunk)?;
             done += names.len();
             progress(done, self.listing.len());
@@ -167,37 +167,40 @@ impl Source {
             alignment: alignment.to_string(),
             decoders: DECODERS.to_string(),
             sources: self.listing.len() as u64,
-            centre_cuts: cuts as u64,
+            centre_cuts: cuts.count() as u64,
         };
         writer.finish(origin)?;
         let mut warnings = self.warnings;
-        warnings.extend(centre_cut_warning(cuts, &self.path));
+        warnings.extend(centre_cut_warning(&cuts, &self.path));
         Ok((Pack::open(out)?.info(), warnings))
     }
 }
 
-fn centre_cut_warning(cuts: usize, path: &Path) -> Option<String> {
-    (cuts > 0).then(|| {
-        format!(
-            "{cuts} pictures of {} are not 96x112 and were cut in the centre: crop or landmarks do better",
-            path.display()
-        )
+/// What is said once of a folder whose pictures had to be cut in the centre.
+pub fn centre_cut_warning(cuts: &CentreCuts, path: &Path) -> Option<String> {
+    let place = path.display();
+    cuts.warning(|cut| {
+        format!("{cut} pictures of {place} are not 96x112 and were cut in the centre: crop or landmarks do better")
     })
 }
 
-/// Reads and aligns pictures in parallel into `[n, 112, 96, 3]`; gives the number of centre cuts, or the error of the first
+/// Reads and aligns pictures in parallel into `[n, 112, 96, 3]` and counts the centre cuts; the error is that of the first
 /// picture (by name, whatever thread was first).
-fn decode(root: &Path, names: &[String], alignment: &Alignment, crops: &mut [u8]) -> Result<usize> {
-    let cuts: Vec<Result<bool>> = crops
+fn decode(root: &Path, names: &[String], alignment: &Alignment, crops: &mut [u8], cuts: &mut CentreCuts) -> Result<()> {
+    let sizes: Vec<Result<Option<(usize, usize)>>> = crops
         .par_chunks_exact_mut(FACE)
         .zip(names)
         .map(|(crop, name)| {
-            let (face, centre_cut) = prepare(&image::read(&root.join(name))?, name, alignment)?;
+            let picture = image::read(&root.join(name))?;
+            let (face, centred) = prepare(&picture, name, alignment)?;
             crop.copy_from_slice(&face.rgb);
-            Ok(centre_cut)
+            Ok(centred.then_some((picture.height, picture.width)))
         })
         .collect();
-    cuts.into_iter().try_fold(0, |count, cut| Ok(count + usize::from(cut?)))
+    for (size, name) in sizes.into_iter().zip(names) {
+        cuts.add(name, size?);
+    }
+    Ok(())
 }
 
 /// Faces with pixels, names and labels, sorted by name.

@@ -1,4 +1,6 @@
 //! File formats of the outside world, each read from its own definition and with suspicion.
 
 pub mod npy;
+pub mod npz;
+pub mod onnx;
 pub mod safetensors;

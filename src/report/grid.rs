@@ -3,6 +3,7 @@
 //! It knows bytes and sizes; what the pictures show (LR, bicubic, hallucinated, HR) only the captions say.
 
 use super::font;
+use crate::data::image::{self, Compression};
 use crate::error::{Error, Result};
 use crate::shape::HR;
 
@@ -134,16 +135,7 @@ impl Sheet {
     /// # Errors
     /// [`Error::Output`] where the encoder refuses: a side of 0 pixels, or bytes that do not fit the size.
     pub fn png(&self) -> Result<Vec<u8>> {
-        let refused = |reason: String| {
-            Error::Output(format!("a picture of {}x{} cannot be encoded: {reason}", self.width, self.height))
-        };
-        let side = |length: usize| u32::try_from(length).map_err(|reason| refused(reason.to_string()));
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height)?);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb));
-        written.map_err(|reason| refused(reason.to_string()))?;
-        Ok(bytes)
+        image::encode(self.width, self.height, &self.rgb, Compression::Balanced)
+            .map_err(|error| Error::Output(error.to_string()))
     }
 }

@@ -1,6 +1,7 @@
 //! `hallucinate`: pictures -> 24x28 -> the hallucinator -> one PNG of 96x112 each, and a sheet where one is asked for.
 
 use crate::data::image::{Picture, encode_png};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::{self, psnr};
@@ -8,11 +9,12 @@ use crate::model::Source;
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::{Network, Runner, to_pixels};
-use crate::tasks::pictures::{self, CHUNK, Prepared, Ways};
+use crate::tasks::network::{Network, to_pixels};
+use crate::tasks::pictures::{self, Prepared, Ways};
 use crate::tasks::{Context, output};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Pictures on a sheet; more would be a file that nothing opens.
 const SHEET: usize = 64;
@@ -67,7 +69,7 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
     let pictures = pictures::open(context, &network.model, &request.inputs, &ways)?;
     let targets = output::targets(pictures.found(), &request.out, request.sheet.as_deref())?;
     let total = targets.len();
-    let runner = network.on(&device, Source::Lr, total.min(CHUNK))?;
+    let engine = Engine::new(network, Arc::clone(&device));
     files::make_folder(&request.out)?;
     let (mut each, mut rows) = (Vec::new(), Vec::new());
     context.listener.progress("hallucinate", 0, total as u64, 1, "");
@@ -76,7 +78,7 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
             return Err(Error::Interrupted(format!("stopped after {} of {total} pictures", range.start)));
         }
         let targets = &targets[range.clone()];
-        for row in chunk(&runner, pictures.load(range.clone())?, targets)? {
+        for row in chunk(&engine, pictures.load(range.clone())?, targets)? {
             each.extend(row.psnr()?);
             if request.sheet.is_some() && rows.len() < SHEET {
                 rows.push(row);
@@ -100,11 +102,8 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
 }
 
 /// Hallucinates some pictures and writes them.
-fn chunk(runner: &Runner, prepared: Vec<Prepared>, targets: &[PathBuf]) -> Result<Vec<Row>> {
-    let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
-    let units = runner.run(&low)?.pictures;
-    check_finite(targets, &units)?;
-    let restored = to_pixels(&units);
+fn chunk(engine: &Engine, prepared: Vec<Prepared>, targets: &[PathBuf]) -> Result<Vec<Row>> {
+    let restored = to_pixels(&engine.restore(&prepared)?);
     write(targets, &restored)?;
     prepared.into_iter().zip(restored.chunks_exact(3 * HR.0 * HR.1)).map(|(p, rgb)| Row::new(p, rgb.to_vec())).collect()
 }
@@ -140,17 +139,6 @@ impl Row {
 fn mean(each: &[[f64; 2]]) -> Option<Psnr> {
     let of = |which: usize| metrics::mean(&each.iter().map(|pair| pair[which]).collect::<Vec<f64>>());
     Some(Psnr { images: each.len(), bicubic: of(0)?, hallucinated: of(1)? })
-}
-
-fn check_finite(targets: &[PathBuf], units: &[f32]) -> Result<()> {
-    let broken = units.chunks_exact(3 * HR.0 * HR.1).position(|picture| picture.iter().any(|v| !v.is_finite()));
-    match broken.and_then(|index| targets.get(index)) {
-        Some(target) => Err(Error::Numeric(format!(
-            "{}: what the model makes of it is not finite: its weights are out of range",
-            target.display()
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Writes pictures of one chunk; the error is that of the first one that failed.

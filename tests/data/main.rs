@@ -7,6 +7,7 @@ mod image;
 mod lists;
 mod pack;
 mod resample;
+mod splits;
 
 use std::path::{Path, PathBuf};
 

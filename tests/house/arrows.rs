@@ -7,9 +7,10 @@ const LEAVES: [&str; 5] = ["error", "files", "shape", "random", "resample"];
 
 /// What a module imports besides itself and the leaves.
 const ARROWS: &[(&str, &[&str])] = &[
-    // cli -> tasks -> model -> graph -> ops -> backend
+    // cli -> tasks -> engine -> model -> graph -> ops -> backend
     ("cli", &["tasks", "model", "backend"]),
-    ("tasks", &["model", "graph", "backend", "data", "metrics", "checkpoint", "formats", "report"]),
+    ("tasks", &["engine", "model", "graph", "backend", "data", "metrics", "checkpoint", "formats", "report"]),
+    ("engine", &["model", "graph", "backend", "data", "metrics", "checkpoint", "formats"]),
     ("model", &["graph", "ops"]),
     ("graph", &["ops", "backend"]),
     ("ops", &["backend"]),
@@ -37,6 +38,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("data -> backend", &["map"]),
     // Devices are opened and passed on; launches and buffers are none of the tasks' business.
     ("tasks -> backend", &["Choice", "Device", "Info", "open", "cuda_rooms"]),
+    ("engine -> backend", &["Choice", "Device", "open"]),
     ("cli -> backend", &["Choice"]),
     ("cli -> model", &["config", "Source"]),
     ("report -> data", &["image"]),

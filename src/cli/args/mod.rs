@@ -5,6 +5,7 @@ mod ablate;
 mod data;
 mod faces;
 mod measure;
+mod models;
 mod train;
 mod values;
 
@@ -18,6 +19,7 @@ pub use ablate::Ablate;
 pub use data::{Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
+pub use models::{Export, ExportFormat};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -67,6 +69,7 @@ pub enum Command {
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Export(Export),
     Plan(Plan),
     Bench(Network),
     Doctor,
@@ -124,6 +127,8 @@ enum Verb {
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Write a model as files that other programs read: ONNX with a probe, safetensors
+    Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
@@ -155,6 +160,7 @@ where
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,

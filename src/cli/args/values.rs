@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ExportFormat;
 use crate::model::config::{PRESETS, Word};
 
 /// `--device`: where to compute.
@@ -142,6 +143,14 @@ pub fn features_file(text: &str) -> Parsed<PathBuf> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy" | "jsonl" | "safetensors") => Ok(path),
         _ => Err("a file name ending in .npy, .jsonl or .safetensors".to_owned()),
+    }
+}
+
+pub fn export_format(text: &str) -> Parsed<ExportFormat> {
+    match text {
+        "onnx" => Ok(ExportFormat::Onnx),
+        "safetensors" => Ok(ExportFormat::Safetensors),
+        _ => Err("onnx or safetensors".to_owned()),
     }
 }
 

@@ -17,6 +17,7 @@ mod relief;
 mod scene;
 mod skin;
 
+use super::image::{self, Compression};
 use crate::error::{Error, Result};
 use crate::files::{self, NewFolder};
 use crate::random::Random;
@@ -58,27 +59,13 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
     let done = AtomicUsize::new(0);
     (0..identities).into_par_iter().try_for_each(|identity| {
         let person = folder.path().join(format!("id{identity:05}"));
-        for image in 0..images {
-            let file = person.join(format!("{image:04}.png"));
-            folder.write(&file, &encode(&face(seed, identity, image), &file)?)?;
+        for picture in 0..images {
+            // Sensor noise does not compress; trying hard would double the time of a picture.
+            let bytes = image::encode(HR.1, HR.0, &face(seed, identity, picture), Compression::Fast)?;
+            folder.write(&person.join(format!("{picture:04}.png")), &bytes)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
         Ok(())
     })?;
     folder.publish()
-}
-
-/// PNG bytes of one picture.
-fn encode(rgb: &[u8], file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, HR.1 as u32, HR.0 as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // Sensor noise does not compress; trying hard would double the time of a picture.
-    encoder.set_compression(png::Compression::Fast);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(rgb))
-        .map_err(|reason| Error::Output(format!("{}: cannot be encoded as PNG: {reason}", file.display())))?;
-    Ok(bytes)
 }

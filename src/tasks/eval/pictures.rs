@@ -1,8 +1,8 @@
 //! The pictures that are scored, read and cut: 96x112 ones, or 24x28 ones that are as they are. Knows nothing of pairs.
 
 use super::Request;
-use crate::data::align::{Alignment, prepare};
-use crate::data::faces::{Faces, Source};
+use crate::data::align::{Alignment, CentreCuts, prepare};
+use crate::data::faces::{Faces, Source, centre_cut_warning};
 use crate::data::image::{self, Picture};
 use crate::data::pack::FACE;
 use crate::error::{Error, Result};
@@ -92,36 +92,32 @@ pub fn open(
             request.data.display()
         ))
     })?;
-    let take = |name: &String, pixels: &mut [u8]| -> Result<bool> {
+    let take = |name: &String, pixels: &mut [u8]| -> Result<Option<(usize, usize)>> {
         let picture = read(name)?;
         if is_low(&picture) != low {
             let first = &listing.names[0];
             let what = if low { "is not 24x28 as" } else { "is 24x28, unlike" };
             return Err(Error::Input(format!("{name} {what} {first}: score pictures of one kind at a time")));
         }
+        let size = (picture.height, picture.width);
         let (picture, centred) = if low { (picture, false) } else { prepare(&picture, name, &alignment)? };
         pixels.copy_from_slice(&picture.rgb);
-        Ok(centred)
+        Ok(centred.then_some(size))
     };
     let mut pixels = vec![0; bytes];
-    let (mut done, mut centred) = (0, 0);
+    let (mut done, mut centred) = (0, CentreCuts::default());
     for (pixels, names) in pixels.chunks_mut(CHUNK * size).zip(listing.names.chunks(CHUNK)) {
         context.check_stopped()?;
         // All are collected, so that the error is the first picture's whatever thread was first.
-        let cuts: Vec<Result<bool>> =
+        let cuts: Vec<Result<Option<(usize, usize)>>> =
             pixels.par_chunks_exact_mut(size).zip(names).map(|(pixels, name)| take(name, pixels)).collect();
-        for cut in cuts {
-            centred += usize::from(cut?);
+        for (cut, name) in cuts.into_iter().zip(names) {
+            centred.add(name, cut?);
         }
         done += names.len();
         progress(done, listing.len());
     }
-    if centred > 0 {
-        context.listener.warn(&format!(
-            "{centred} pictures of {} are not 96x112 and were cut in the centre: crop or landmarks do better",
-            request.data.display()
-        ));
-    }
+    centre_cut_warning(&centred, &request.data).iter().for_each(|warning| context.listener.warn(warning));
     Ok(if low {
         Pictures::Low { names: listing.names, pixels }
     } else {

@@ -1,14 +1,14 @@
-//! A model from a file, ready to run: what every task that uses a trained network shares.
+//! A model and its weights, and its networks on a device: what everything that uses a trained network shares. Knows batches of
+//! pixels of the right size; how pictures become such is [`super::picture`]'s.
 
 use crate::backend::Device;
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
-use crate::graph::{Graph, Program};
+use crate::graph::{Graph, Plan, Program, largest_batch};
 use crate::model::config::Config;
-use crate::model::{self, Inference, Model, Parameter, Source};
+use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::{HR, LR};
-use crate::tasks::load;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Network {
     pub model: Model,
-    tensors: Tensors,
+    /// Shared by clones, since they may be hundreds of MiB.
+    tensors: Arc<Tensors>,
 }
 
 impl Network {
@@ -55,37 +56,42 @@ impl Network {
         if let Some(extra) = contents.tensors.keys().find(|name| !parameters.iter().any(|p| p.name == **name)) {
             return Err(wrong(format!("it has a tensor that its networks do not: {extra}")));
         }
-        Ok(Network { model, tensors: contents.tensors })
+        Ok(Network::new(model, contents.tensors))
     }
 
     /// From a model and its parameters as files order them.
     pub fn new(model: Model, tensors: Tensors) -> Self {
-        Network { model, tensors }
+        Network { model, tensors: Arc::new(tensors) }
     }
 
-    /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    /// What the model says about itself: a pure function of its configuration, its parts and their extents.
+    pub fn metadata(&self) -> serde_json::Value {
         let mut metadata = self.model.config.model_json();
         metadata["parts"] =
             json!({ "hallucinator": self.model.has_hallucinator, "recognizer": self.model.has_recognizer });
         metadata["identities"] = json!(self.model.identities);
-        safetensors::to_bytes(&self.tensors, &metadata)
+        metadata
+    }
+
+    /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        safetensors::to_bytes(&self.tensors, &self.metadata())
     }
 
     /// This network's recogniser behind another network's hallucinator, or behind bicubic.
     pub fn behind(&self, hallucinator: Option<&Network>) -> Network {
         let mut model = Model { has_hallucinator: hallucinator.is_some(), ..self.model.clone() };
-        let mut tensors = self.tensors.clone();
-        tensors.retain(|name, _| !name.starts_with(HALLUCINATOR));
+        let mut tensors = Tensors::clone(&self.tensors);
+        tensors.retain(|name, _| !name.starts_with(hallucinator::PREFIX));
         if let Some(other) = hallucinator {
             let (ours, theirs) = (&mut model.config.model, &other.model.config.model);
             ours.hallucinator = theirs.hallucinator;
             ours.hallucinator_channels = theirs.hallucinator_channels;
             ours.hallucinator_units = theirs.hallucinator_units;
-            let front = other.tensors.iter().filter(|(name, _)| name.starts_with(HALLUCINATOR));
+            let front = other.tensors.iter().filter(|(name, _)| name.starts_with(hallucinator::PREFIX));
             tensors.extend(front.map(|(name, tensor)| (name.clone(), tensor.clone())));
         }
-        Network { model, tensors }
+        Network::new(model, tensors)
     }
 
     /// The parameters by name, in the order of files.
@@ -106,6 +112,33 @@ impl Network {
     }
 }
 
+/// Takes memory for the plan of `batch` pictures. Where the device's own memory is too small, says how much is needed, how much is free
+/// and which batch fits; that one is computed from plans (`bytes` tells what the plan of a batch takes), not by trying.
+///
+/// # Errors
+/// `Device`.
+pub fn load(
+    device: &Arc<dyn Device>,
+    plan: Plan,
+    batch: usize,
+    bytes: impl Fn(usize) -> Result<usize>,
+) -> Result<Program> {
+    let info = device.info();
+    if let Some(memory) = info.memory.filter(|memory| plan.memory_bytes() > memory.free) {
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let (needed, free, total) = (mib(plan.memory_bytes()), mib(memory.free), mib(memory.total));
+        let advice = match largest_batch(batch, memory.free, bytes)? {
+            0 => "not even one picture fits".to_owned(),
+            fits => format!("the largest batch that fits is {fits}"),
+        };
+        return Err(Error::Device(format!(
+            "{}: a batch of {batch} needs {needed} MiB, {free} of {total} MiB are free; {advice}",
+            info.name
+        )));
+    }
+    Program::new(Arc::clone(device), plan)
+}
+
 /// The tensor of a parameter, if it is there and of its shape.
 pub fn fitting<'a>(tensors: &'a Tensors, parameter: &Parameter, place: &str) -> Result<&'a Tensor> {
     let name = &parameter.name;
@@ -117,9 +150,6 @@ pub fn fitting<'a>(tensors: &'a Tensors, parameter: &Parameter, place: &str) -> 
     Ok(tensor)
 }
 
-/// What the names of a hallucinator's parameters begin with.
-const HALLUCINATOR: &str = "hallucinator.";
-
 /// A network on a device.
 pub struct Runner {
     program: Program,
@@ -127,6 +157,12 @@ pub struct Runner {
     source: Source,
     batch: usize,
     features: usize,
+}
+
+/// Bytes of one picture that goes in.
+pub fn picture_bytes(source: Source) -> usize {
+    let (height, width) = if source == Source::Hr { HR } else { LR };
+    3 * height * width
 }
 
 /// What comes out for some pictures.
@@ -139,10 +175,9 @@ pub struct Outputs {
 }
 
 impl Runner {
-    /// Bytes of one picture that goes in.
-    pub fn picture_bytes(&self) -> usize {
-        let (height, width) = if self.source == Source::Hr { HR } else { LR };
-        3 * height * width
+    /// What goes in, and the most pictures that run at a time.
+    pub fn takes(&self) -> (Source, usize) {
+        (self.source, self.batch)
     }
 
     /// Features of each picture (none without a recogniser), with `mirror` those of the picture and of its mirror image one after the
@@ -168,7 +203,7 @@ impl Runner {
     /// on the others in its batch.
     pub fn run(&self, pixels: &[u8]) -> Result<Outputs> {
         let mut outputs = Outputs::default();
-        let size = self.picture_bytes();
+        let size = picture_bytes(self.source);
         for pixels in pixels.chunks(self.batch * size) {
             let count = pixels.len() / size;
             let mut whole = pixels.to_vec();
