@@ -1,5 +1,6 @@
 //! What a command answers: text for a person and the JSON of the contract, made from what its task found. One file per task.
 
+mod ablate;
 mod calibrate;
 mod data;
 mod demo;
@@ -14,6 +15,7 @@ mod measure;
 mod train;
 mod verify;
 
+pub use ablate::{ablate, ablation_plan};
 pub use calibrate::calibrate;
 pub use data::{check, degrade, info, pack, synth};
 pub use demo::demo;

@@ -1,6 +1,7 @@
 //! Arguments to a typed command, checked as far as they can be without looking at any file or device. What every command
 //! is called, takes and prints is `CONTRACT.md`; what it does is no business of this module.
 
+mod ablate;
 mod data;
 mod faces;
 mod import;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+pub use ablate::Ablate;
 pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use import::{Channels, Import};
@@ -67,6 +69,7 @@ pub enum Command {
     Degrade(Degrade),
     Train(Train),
     Eval(Eval),
+    Ablate(Box<Ablate>),
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
@@ -123,6 +126,8 @@ enum Verb {
     Train(train::TrainArgs),
     /// Score a model: verification on pairs, restoration on pictures
     Eval(Eval),
+    /// Train and score every row of the paper's table under one budget, and say which differences are larger than chance
+    Ablate(ablate::AblateArgs),
     /// Turn low-resolution faces into 96x112 ones
     Hallucinate(Hallucinate),
     /// Write the features of faces
@@ -165,6 +170,7 @@ where
         Verb::Data(data) => data.into(),
         Verb::Train(train) => Command::Train(train.checked(top.common.seed)?),
         Verb::Eval(eval) => Command::Eval(eval),
+        Verb::Ablate(ablate) => Command::Ablate(Box::new(ablate.checked(top.common.seed)?)),
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),

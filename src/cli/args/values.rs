@@ -82,6 +82,20 @@ pub fn seed(text: &str) -> Parsed<u64> {
         .ok_or_else(|| format!("a whole number from 0 to {}", i64::MAX))
 }
 
+/// `--seeds`: how many, or which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seeds {
+    Count(usize),
+    List(Vec<u64>),
+}
+
+pub fn seeds(text: &str) -> Parsed<Seeds> {
+    if !text.contains(',') {
+        return whole(text, 1, 1000).map(Seeds::Count);
+    }
+    text.split(',').map(|word| seed(word.trim())).collect::<Parsed<_>>().map(Seeds::List)
+}
+
 pub fn threshold(text: &str) -> Parsed<f64> {
     text.parse()
         .ok()
