@@ -6,10 +6,12 @@
 mod account;
 mod backward;
 mod fuse;
+mod measure;
 mod plan;
 mod run;
 
 pub use account::{Cost, largest_batch};
+pub use measure::Roofline;
 pub use plan::{Plan, Step};
 pub use run::Program;
 
