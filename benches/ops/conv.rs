@@ -1,7 +1,7 @@
 //! Convolutions: every different layer of the recogniser and of both hallucinators, forward with the epilogue of a training step,
 //! and both gradients.
 
-use crate::harness::{BATCH, Given, time};
+use crate::harness::{Given, batch, time};
 use criterion::Criterion;
 use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, TransposedConv};
 use hallucinet::shape::Shape;
@@ -25,12 +25,12 @@ const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 13] = [
 
 pub fn bench(criterion: &mut Criterion) {
     for (name, channels, outputs, h, w, kernel, pad) in LAYERS {
-        let x = Shape::new(BATCH, channels, h, w);
+        let x = Shape::new(batch(), channels, h, w);
         let filter = Shape::new(outputs, channels, kernel, kernel);
-        let y = Shape::new(BATCH, outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
+        let y = Shape::new(batch(), outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
         let slope = Given::f32(Shape::vector(outputs));
         let forward = Conv { prelu: true, keep: true, ..Conv::new(1, pad, false) };
-        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::f32(*shape)).collect::<Vec<_>>();
+        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::activation(*shape)).collect::<Vec<_>>();
         let mut inputs = given(&[x, filter]);
         inputs.push(slope);
         time(criterion, "conv", name, forward, inputs);
@@ -38,8 +38,8 @@ pub fn bench(criterion: &mut Criterion) {
         time(criterion, "conv", name, ConvFilter { stride: 1, pad, bias: false }, given(&[x, y, filter]));
     }
     for (name, h, w) in [("fast.up1", 28, 24), ("fast.up2", 56, 48)] {
-        let shapes = [Shape::new(BATCH, 64, h, w), Shape::new(64, 64, 4, 4), Shape::vector(64)];
-        let inputs = shapes.map(Given::f32).into();
+        let (x, filter) = (Shape::new(batch(), 64, h, w), Shape::new(64, 64, 4, 4));
+        let inputs = vec![Given::activation(x), Given::activation(filter), Given::f32(Shape::vector(64))];
         time(criterion, "conv", name, TransposedConv { prelu: true, keep: true, ..TransposedConv::new(2, 1) }, inputs);
     }
 }

@@ -14,6 +14,7 @@ pub mod pixels;
 pub mod pool;
 pub mod prelu;
 pub mod resize;
+pub mod roofline;
 pub mod sgd;
 pub mod softmax_loss;
 
