@@ -4,14 +4,15 @@
 pub mod config;
 
 mod cascade;
-mod hallucinator;
+pub mod hallucinator;
 mod inference;
 mod layers;
 mod parameters;
-mod recognizer;
+pub mod recognizer;
 
 pub use cascade::{Training, training};
 pub use inference::{Inference, Source, inference};
+pub use layers::{ConvInit, Layer};
 pub use parameters::{Init, Parameter, Parameters, Part};
 
 use crate::error::{Error, Result};

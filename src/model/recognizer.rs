@@ -9,13 +9,14 @@ use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::shape::{HR, Shape};
 
-const PREFIX: &str = "recognizer";
+/// What the names of its parameters begin with.
+pub const PREFIX: &str = "recognizer";
 
 /// Stage number, channels and residual units of the stages after conv1; conv{n} widens to the next stage.
 const STAGES: [(usize, usize, usize); 4] = [(2, 64, 1), (3, 128, 2), (4, 256, 5), (5, 512, 3)];
 
 /// The layers up to and with fc5, the feature.
-fn table(model: &Model) -> Vec<Layer> {
+pub fn table(model: &Model) -> Vec<Layer> {
     let wide = |channels: usize| scaled(channels, model.recognizer_width);
     let valid = |name: &str, channels: usize| Layer::Conv {
         name: format!("conv{name}"),

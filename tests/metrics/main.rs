@@ -1,6 +1,8 @@
 //! The metrics against plain loops, closed forms and NumPy's numbers; the .npy writer and reader, and files made to hurt it.
 
+mod identification;
 mod interval;
 mod npy;
 mod pictures;
+mod projection;
 mod verification;

@@ -43,6 +43,25 @@ pub fn schedules() -> Vec<(&'static str, &'static str)> {
     }
 }
 
+/// The entries that the kernel sources export, sorted: what a fatbin holds, read without a compiler.
+pub fn exported() -> Vec<String> {
+    fn collect(folder: &Path, list: &mut Vec<String>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                collect(&path, list);
+            } else if path.extension().is_some_and(|extension| extension == "cu") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names = text.lines().filter_map(|line| line.strip_prefix("EXPORT_KERNEL("));
+                list.extend(names.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
+            }
+        }
+    }
+    let mut list = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels"), &mut list);
+    list.sort();
+    list
+}
+
 /// Whether this process runs over the stand-in driver. If not, runs the test `name` in a child that does.
 pub fn inside(name: &str) -> bool {
     if is_inside() {

@@ -1,11 +1,12 @@
 //! Everything that is checked before a run computes anything: output folder, lists, data, models to start from.
 
 use crate::backend::Device;
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, Run, State};
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces::{Faces, Selection, Source};
 use crate::data::lists::People;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Tensors};
 use crate::model::config::{Config, Data, Mode};
 use crate::model::{Model, Parameter, Part};
@@ -16,18 +17,13 @@ use std::sync::Arc;
 
 /// A run folder must be absent or empty.
 pub fn check_out(out: &Path) -> Result<()> {
-    let occupied = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(error) => return Err(Error::io("cannot use as the run folder", out)(error)),
-    };
-    match occupied {
-        true => Err(Error::Output(format!(
+    files::check_empty(out).map_err(|error| match Run::is_in(out) {
+        true => Error::Output(format!(
             "{}: not empty; give a new folder to --out, or go on with: hallucinet train --resume {0}",
             out.display()
-        ))),
-        false => Ok(()),
-    }
+        )),
+        false => error,
+    })
 }
 
 /// Training data, listed and checked, not decoded yet.
