@@ -38,16 +38,19 @@ pub fn bench(criterion: &mut Criterion) {
         inputs.push(slope);
         time(criterion, "conv", name, forward, inputs);
         let data = ConvData { stride: 1, pad, tail: TAIL };
-        time(criterion, "conv", name, data, given(&[y, filter, x, x, x, Shape::vector(channels)]));
+        let mut inputs = given(&[y, filter, x, x, x]);
+        inputs.push(Given::f32(Shape::vector(channels)));
+        time(criterion, "conv", name, data, inputs);
         time(criterion, "conv", name, ConvFilter { stride: 1, pad, bias: false }, given(&[x, y, filter]));
     }
     for (name, h, w) in [("fast.up1", 28, 24), ("fast.up2", 56, 48)] {
         let (x, filter) = (Shape::new(batch(), 64, h, w), Shape::new(64, 64, 4, 4));
         let inputs = vec![Given::activation(x), Given::activation(filter), Given::f32(Shape::vector(64))];
         time(criterion, "conv", name, TransposedConv { prelu: true, keep: true, ..TransposedConv::new(2, 1) }, inputs);
-        let (x, y) = (shapes[0], Shape::new(BATCH, 64, 2 * h, 2 * w));
+        let y = Shape::new(batch(), 64, 2 * h, 2 * w);
         let data = TransposedConvData { stride: 2, pad: 1, tail: TAIL };
-        let inputs = [y, shapes[1], x, x, shapes[2]].map(Given::f32).into();
+        let mut inputs: Vec<Given> = [y, filter, x, x].map(Given::activation).into();
+        inputs.push(Given::f32(Shape::vector(64)));
         time(criterion, "conv", name, data, inputs);
     }
 }
