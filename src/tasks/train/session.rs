@@ -151,6 +151,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a stage is on the device.
+    pub fn is_in(&self, stage: usize) -> bool {
+        self.live.as_ref().is_some_and(|live| live.stage == stage)
+    }
+
     /// One step of the current stage.
     ///
     /// # Errors
