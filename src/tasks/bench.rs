@@ -1,8 +1,9 @@
 //! `bench`: how fast this device hallucinates, embeds and trains, in all and layer by layer, beside the most that it could do. Pictures
 //! are noise and weights are initial ones; neither changes the time.
 
-use super::{Context, load};
+use super::Context;
 use crate::backend::Device;
+use crate::engine::network::load;
 use crate::error::Result;
 pub use crate::graph::Roofline;
 use crate::graph::{Cost, Graph, Program, Value};
@@ -71,6 +72,8 @@ pub struct Findings {
 /// A row repeats itself until it has taken this long, but not fewer and not more times than these.
 const SECONDS: f64 = 2.0;
 const FEWEST: usize = 5;
+/// Pictures of a step that is measured to tell the time of a larger one on a CPU.
+const FEW: usize = 16;
 const MOST: usize = 200;
 
 /// Repeats of a run that is timed launch by launch.
@@ -98,6 +101,24 @@ pub fn bench(context: &Context, request: &Request) -> Result<Findings> {
         rows.push(bench.step(&whole, &stage, step_batch)?);
     }
     Ok(Findings { roofline, rows })
+}
+
+/// Seconds that each stage of a model's configuration takes to train here, told from a few steps of each. On a CPU a large batch is
+/// measured at [`FEW`] pictures and multiplied, since time grows with the pictures there.
+///
+/// # Errors
+/// `Device` where the batch does not fit, `Interrupted`.
+pub fn training_seconds(context: &Context, device: &Arc<dyn Device>, model: &Model) -> Result<Vec<f64>> {
+    let on_cpu = device.info().name == "cpu";
+    let (precision, roofline) = (model.config.train.precision, Roofline::measure(device)?);
+    let bench = Bench { context, device: Arc::clone(device), precision, roofline };
+    let each = model.config.stages().into_iter().map(|stage| {
+        let batch = stage.recipe.batch;
+        let measured = if on_cpu { batch.min(FEW) } else { batch };
+        let row = bench.step(model, &stage, measured)?;
+        Ok(row.seconds.median * batch as f64 / measured as f64 * stage.recipe.steps as f64)
+    });
+    each.collect()
 }
 
 /// The parts of a model that can be measured by themselves.
