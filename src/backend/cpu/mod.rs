@@ -107,6 +107,7 @@ impl Device for Cpu {
             name: "cpu".into(),
             detail: format!("{}, {threads} {plural}", self.level),
             architecture: self.level.to_string(),
+            code: self.level.to_string(),
             threads,
             memory: None,
         }
