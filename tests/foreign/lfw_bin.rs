@@ -54,6 +54,17 @@ fn what_is_written_is_read_again() {
     assert_eq!(std::fs::read(&path).unwrap(), file);
 }
 
+/// `golden/pickles.py` has Python read these bytes.
+#[test]
+fn what_is_written_is_what_python_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.bin");
+    let pairs = vec![Pair { a: 0, b: 1, same: true }, Pair { a: 0, b: 0, same: false }];
+    write(&path, &Pack { pictures: vec![b"a".to_vec(), b"bc".to_vec()], pairs }).unwrap();
+    let expected = b"\x80\x03](B\x01\0\0\0aB\x02\0\0\0bcB\x01\0\0\0aB\x01\0\0\0ae](\x88\x89e\x86.";
+    assert_eq!(std::fs::read(&path).unwrap(), expected);
+}
+
 #[test]
 fn pickles_that_are_no_packs_say_what_and_where() {
     for (file, part) in [
