@@ -4,6 +4,7 @@ mod add;
 mod cast;
 mod center_loss;
 mod conv;
+mod cosine_loss;
 mod harness;
 mod linear;
 mod pixel_loss;
@@ -29,7 +30,7 @@ fn quick() -> Criterion {
 criterion_group! {
     name = ops;
     config = quick();
-    targets = harness::announce, add::bench, cast::bench, center_loss::bench, conv::bench, linear::bench, pixel_loss::bench, pixels::bench,
-        pool::bench, prelu::bench, resize::bench, sgd::bench, softmax_loss::bench
+    targets = harness::announce, add::bench, cast::bench, center_loss::bench, conv::bench, cosine_loss::bench, linear::bench, pixel_loss::bench,
+        pixels::bench, pool::bench, prelu::bench, resize::bench, sgd::bench, softmax_loss::bench
 }
 criterion_main!(ops);

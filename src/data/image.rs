@@ -80,7 +80,7 @@ pub fn read(path: &Path) -> Result<Picture> {
 }
 
 /// Reads a regular file of at most `limit` bytes; pipes and devices, which may never end, are refused.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let cannot = || Error::reading(path);
     let metadata = std::fs::metadata(path).map_err(cannot())?;
     if !metadata.is_file() {

@@ -1,12 +1,14 @@
-//! File formats of the outside world, each read from its own definition and with suspicion.
+//! File formats of the outside world, each read and written by its own definition, read with suspicion.
 
 pub mod caffemodel;
+pub mod gallery;
 pub mod lfw_bin;
 pub mod npy;
 pub mod npz;
 pub mod onnx;
 pub mod recordio;
 pub mod safetensors;
+pub mod tfevents;
 
 use std::fs::File;
 use std::io::Read;

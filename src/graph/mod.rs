@@ -8,10 +8,12 @@ mod backward;
 mod fuse;
 mod plan;
 mod run;
+mod times;
 
 pub use account::{Cost, largest_batch};
 pub use plan::{Plan, Step};
 pub use run::Program;
+pub use times::{Time, Times};
 
 use crate::error::Result;
 use crate::ops::{Desc, Op};

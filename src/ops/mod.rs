@@ -7,6 +7,7 @@ pub mod add;
 pub mod cast;
 pub mod center_loss;
 pub mod conv;
+pub mod cosine_loss;
 pub mod linear;
 pub mod pixel_loss;
 pub mod pixels;

@@ -51,6 +51,8 @@ pub struct Row {
 /// A row repeats itself until it has taken this long, but not fewer and not more times than these.
 const SECONDS: f64 = 2.0;
 const FEWEST: usize = 5;
+/// Pictures of a step that is measured to tell the time of a larger one on a CPU.
+const FEW: usize = 16;
 const MOST: usize = 200;
 
 /// Measures every row that the configuration's networks have.
@@ -71,6 +73,23 @@ pub fn bench(context: &Context, request: &Request) -> Result<Vec<Row>> {
         rows.push(bench.step(&whole, &stage, step_batch)?);
     }
     Ok(rows)
+}
+
+/// Seconds that each stage of a model's configuration takes to train here, told from a few steps of each. On a CPU a large batch is
+/// measured at [`FEW`] pictures and multiplied, since time grows with the pictures there.
+///
+/// # Errors
+/// `Device` where the batch does not fit, `Interrupted`.
+pub fn training_seconds(context: &Context, device: &Arc<dyn Device>, model: &Model) -> Result<Vec<f64>> {
+    let on_cpu = device.info().name == "cpu";
+    let bench = Bench { context, device: Arc::clone(device), precision: model.config.train.precision.to_string() };
+    let each = model.config.stages().into_iter().map(|stage| {
+        let batch = stage.recipe.batch;
+        let measured = if on_cpu { batch.min(FEW) } else { batch };
+        let row = bench.step(model, &stage, measured)?;
+        Ok(row.seconds.median * batch as f64 / measured as f64 * stage.recipe.steps as f64)
+    });
+    each.collect()
 }
 
 /// The parts of a model that can be measured by themselves.

@@ -1,18 +1,14 @@
-//! `data info` says what is in a pack, a folder or another program's file by looking at names alone; `data check` reads everything and
-//! says what is wrong.
+//! `data info`: what is in a pack, a folder or another program's file, by looking at names alone.
 
 use crate::data::archive::Archive;
 use crate::data::folder::{self, Listing};
 use crate::data::image::{self, Picture};
-use crate::data::pack::Pack;
 pub use crate::data::pack::PackInfo;
+use crate::data::pack::{FACE, Pack};
 use crate::error::{Error, Result};
+use crate::shape::HR;
 use crate::tasks::Context;
-use rayon::prelude::*;
 use std::path::Path;
-
-/// Pictures between two looks at the clock.
-const CHUNK: usize = 256;
 
 /// What there is.
 #[derive(Clone, Debug)]
@@ -28,16 +24,8 @@ pub struct Contents {
     pub pairs: Option<(usize, usize)>,
 }
 
-/// What was read, and what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    pub contents: Contents,
-    /// A sentence each, in order of the names.
-    pub wrong: Vec<String>,
-}
-
 /// A pack, another program's file, or the names in a folder.
-enum Opened {
+pub enum Opened {
     Pack(Box<Pack>),
     Archive(Box<Archive>),
     Folder(Listing),
@@ -55,49 +43,11 @@ pub fn info(context: &Context, path: &Path) -> Result<Contents> {
     Ok(opened.contents())
 }
 
-/// Reads a pack or every picture of a folder.
+/// Opens a pack or another program's file, or lists a folder.
 ///
 /// # Errors
-/// As [`info`]; pictures that are wrong are not errors here but findings.
-pub fn check(context: &Context, path: &Path) -> Result<Checked> {
-    let opened = open(context, path)?;
-    let contents = opened.contents();
-    let wrong = match &opened {
-        Opened::Pack(pack) => match pack.check() {
-            Err(Error::Input(what)) => vec![what],
-            other => other.map(|()| Vec::new())?,
-        },
-        Opened::Archive(archive) => {
-            let wrong = check_pictures(context, archive.listing(), |row| archive.picture(row))?;
-            archive.warnings().iter().cloned().chain(wrong).collect()
-        }
-        Opened::Folder(listing) => {
-            check_pictures(context, listing, |row| image::read(&path.join(&listing.names[row])))?
-        }
-    };
-    Ok(Checked { contents, wrong })
-}
-
-fn check_pictures(
-    context: &Context,
-    listing: &Listing,
-    read: impl Fn(usize) -> Result<Picture> + Sync,
-) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let total = listing.len();
-    context.listener.progress("check", 0, total as u64, 1, "");
-    for first in (0..total).step_by(CHUNK) {
-        context.check_stopped()?;
-        let rows = first..(first + CHUNK).min(total);
-        let found: Vec<Option<String>> =
-            rows.clone().into_par_iter().map(|row| read(row).err().map(|error| error.to_string())).collect();
-        wrong.extend(found.into_iter().flatten());
-        context.listener.progress("check", rows.end as u64, total as u64, 1, "");
-    }
-    Ok(wrong)
-}
-
-fn open(context: &Context, path: &Path) -> Result<Opened> {
+/// As [`info`].
+pub fn open(context: &Context, path: &Path) -> Result<Opened> {
     if path.is_file() {
         return Ok(match Archive::open(path)? {
             Some(archive) => Opened::Archive(Box::new(archive)),
@@ -124,11 +74,37 @@ fn open(context: &Context, path: &Path) -> Result<Opened> {
 }
 
 impl Opened {
-    fn contents(&self) -> Contents {
-        let (listing, pack) = match self {
-            Opened::Pack(pack) => (pack.listing(), Some(pack.info())),
-            Opened::Archive(archive) => (archive.listing(), None),
-            Opened::Folder(listing) => (listing, None),
+    /// Names and labels.
+    pub fn listing(&self) -> &Listing {
+        match self {
+            Opened::Pack(pack) => pack.listing(),
+            Opened::Archive(archive) => archive.listing(),
+            Opened::Folder(listing) => listing,
+        }
+    }
+
+    /// Picture `row` of the listing; `root` is where a folder is.
+    ///
+    /// # Errors
+    /// `Input` for a picture that cannot be read or is not there.
+    pub fn picture(&self, root: &Path, row: usize) -> Result<Picture> {
+        let none = || Error::Input(format!("{}: it has no picture {row}", root.display()));
+        match self {
+            Opened::Pack(pack) => {
+                let crop = pack.crops().chunks_exact(FACE).nth(row).ok_or_else(none)?;
+                Picture::new(HR.1, HR.0, crop.to_vec())
+            }
+            Opened::Archive(archive) => archive.picture(row),
+            Opened::Folder(listing) => image::read(&root.join(listing.names.get(row).ok_or_else(none)?)),
+        }
+    }
+
+    /// What there is.
+    pub fn contents(&self) -> Contents {
+        let listing = self.listing();
+        let pack = match self {
+            Opened::Pack(pack) => Some(pack.info()),
+            _ => None,
         };
         let pairs = match self {
             Opened::Archive(archive) => archive.pairs(),

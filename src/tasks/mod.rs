@@ -1,7 +1,10 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod ablate;
 pub mod bench;
+pub mod calibrate;
+pub mod check;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;
@@ -9,6 +12,7 @@ pub mod embed;
 pub mod eval;
 pub mod export;
 pub mod hallucinate;
+pub mod identify;
 pub mod import;
 pub mod inspect;
 pub mod output;
@@ -16,6 +20,7 @@ pub mod pack;
 pub mod pictures;
 pub mod plan;
 pub mod synth;
+mod times;
 pub mod train;
 pub mod verify;
 

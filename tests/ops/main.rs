@@ -4,6 +4,7 @@ mod add;
 mod cast;
 mod center_loss;
 mod conv;
+mod cosine_loss;
 mod faults;
 mod harness;
 mod linear;

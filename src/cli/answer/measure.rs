@@ -1,18 +1,38 @@
 //! What `plan` and `bench` found: a table for a person, numbers as they are in JSON.
 
 use super::Answer;
+use crate::cli::console::duration;
 use crate::tasks::bench::{Row, Spread};
-use crate::tasks::plan::Account;
+use crate::tasks::plan::{Account, Time};
 use serde_json::{Value, json};
 
-/// One table per plan.
-pub fn plan(accounts: &[Account]) -> Answer {
-    let text: Vec<String> = accounts.iter().map(plan_text).collect();
-    Answer {
-        text: text.join("\n\n"),
-        json: json!({ "plans": accounts.iter().map(plan_json).collect::<Vec<_>>() }),
-        code: 0,
+/// One table per plan, and how long training takes where that was measured.
+pub fn plan(accounts: &[Account], time: Option<&Time>) -> Answer {
+    let text: Vec<String> = accounts.iter().map(plan_text).chain(time.map(time_text)).collect();
+    let mut json = json!({ "plans": accounts.iter().map(plan_json).collect::<Vec<_>>() });
+    if let Some(time) = time {
+        let stage = |(mode, steps, batch, seconds): &(String, u64, usize, f64)| json!({ "mode": mode, "steps": steps, "batch": batch, "seconds": seconds });
+        let stages: Vec<Value> = time.stages.iter().map(stage).collect();
+        json["time"] = json!({ "device": time.device, "stages": stages, "seconds": seconds(time) });
     }
+    Answer { text: text.join("\n\n"), json, code: 0 }
+}
+
+fn seconds(time: &Time) -> f64 {
+    time.stages.iter().map(|(.., seconds)| seconds).sum()
+}
+
+fn time_text(time: &Time) -> String {
+    let stage = |(mode, steps, batch, seconds): &(String, u64, usize, f64)| {
+        format!("{mode}, {steps} steps of {batch} pictures: about {}", duration(*seconds))
+    };
+    let mut lines: Vec<String> = time.stages.iter().map(stage).collect();
+    lines.push(format!(
+        "training takes about {} on {}, by measuring a few steps",
+        duration(seconds(time)),
+        time.device
+    ));
+    lines.join("\n")
 }
 
 fn plan_text(account: &Account) -> String {

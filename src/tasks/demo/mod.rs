@@ -161,13 +161,9 @@ fn scoring(out: &Path, mode: Mode, input: model::Source) -> eval::Request {
         model: run(out, mode),
         data: test(out),
         pairs: Some(out.join(PAIRS)),
-        fold: None,
         input: Some(input),
-        out: None,
         mirror: true,
-        allow_missing: false,
-        crop: None,
-        landmarks: None,
+        ..Default::default()
     }
 }
 

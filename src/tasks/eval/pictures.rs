@@ -43,6 +43,13 @@ impl Pictures {
         }
     }
 
+    /// The picture of a subject: the one of this name, or the first one in the folder of this name.
+    pub fn of_subject(&self, name: &str) -> Option<usize> {
+        let within =
+            |other: &str| other.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (0..self.len()).find(|row| within(self.name(*row)))
+    }
+
     /// The 96x112 pixels of picture `i < len()`.
     pub fn high(&self, i: usize) -> Option<&[u8]> {
         match self {
