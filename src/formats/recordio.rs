@@ -101,7 +101,7 @@ pub fn image(record: &[u8]) -> std::result::Result<Image<'_>, String> {
 /// Reads a `.idx` file: keys and offsets, in the order of the keys.
 ///
 /// # Errors
-/// `Input`, naming the file and the line, for anything that is not such a list or has a key twice; `Io`.
+/// `Input`, naming the file and the line, for anything that is not such a list or has a key or an offset twice; `Io`.
 pub fn read_index(path: &Path) -> Result<Vec<(u64, usize)>> {
     let bytes = read_whole(path, MAX_INDEX)?;
     let mut entries = Vec::new();
@@ -120,8 +120,15 @@ pub fn read_index(path: &Path) -> Result<Vec<(u64, usize)>> {
         })?);
     }
     entries.sort_unstable();
-    match entries.windows(2).find(|pair| pair.first().map(|e| e.0) == pair.last().map(|e| e.0)) {
-        Some([(key, _), ..]) => Err(Error::Input(format!("{}: the key {key} is there twice", path.display()))),
+    // A record that is listed many times would be read as often.
+    let mut offsets: Vec<usize> = entries.iter().map(|(_, offset)| *offset).collect();
+    offsets.sort_unstable();
+    let twice = |what: String| Error::Input(format!("{}: the {what} is there twice", path.display()));
+    if let Some([(key, _), ..]) = entries.windows(2).find(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
+        return Err(twice(format!("key {key}")));
+    }
+    match offsets.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
+        Some([offset, ..]) => Err(twice(format!("offset {offset}"))),
         _ => Ok(entries),
     }
 }

@@ -168,6 +168,7 @@ fn broken_indices_name_the_line() {
         (b"0\t0\n1\t99999999999999999999\n", "line 2"),
         (b"0\t0\n1\t\xff\n", "line 2"),
         (b"1\t0\n1\t4\n", "key 1 is there twice"),
+        (b"1\t8\n2\t0\n3\t8\n", "offset 8 is there twice"),
     ] {
         let error = index(text).unwrap_err();
         assert!(error.exit_code() == 3 && error.to_string().contains(part), "{error}");
