@@ -1,16 +1,18 @@
-//! MXNet's RecordIO with image headers, as InsightFace's `train.rec` and `train.idx` use it. Knows records, labels and encoded
-//! bytes; what a picture is, and who is on it, is said elsewhere.
+//! MXNet's RecordIO with image headers, as InsightFace's `train.rec` and `train.idx` use it. Knows records, labels and
+//! encoded bytes; what a picture is, and who is on it, is said elsewhere.
 //!
 //! ```text
-//! record   parts; one part, or several where the data has the magic number at a multiple of 4 bytes: the number is left out there
-//! part     u32 0xced7230a, u32 kind << 29 | length, data, zeros up to a multiple of 4 bytes; kind 0 whole, 1 first, 2 middle, 3 last
+//! record   one part, or several where the data has the magic number at a multiple of 4 bytes: there it is left out
+//! part     u32 0xced7230a, u32 kind << 29 | length, data, zeros up to a multiple of 4 bytes;
+//!          kind 0 is a whole record, 1 the first part of one, 2 one in the middle, 3 the last
 //! image    u32 flag, f32 label, u64 id, u64 id2, flag x f32 labels, the encoded picture; all little-endian
 //! .idx     lines `key<TAB>offset of the record's first part`
 //! ```
 //!
-//! Where InsightFace made the file, record 0 has no picture and two labels `[a, b]`: the pictures are the keys from 1 to a - 1, and
-//! keys a to b - 1 have no picture either but the first key of an identity and the one past its last.
-//! Formats: dmlc-core `include/dmlc/recordio.h`, `src/recordio.cc`; MXNet `python/mxnet/recordio.py`, `src/io/image_recordio.h`.
+//! Where InsightFace made the file, record 0 has no picture and two labels `[a, b]`: the pictures are the keys from 1
+//! to a - 1, and keys a to b - 1 have no picture either but the first key of an identity and the one past its last.
+//! Formats: dmlc-core `include/dmlc/recordio.h`, `src/recordio.cc`; MXNet `python/mxnet/recordio.py`,
+//! `src/io/image_recordio.h`.
 
 use std::borrow::Cow;
 use std::path::Path;

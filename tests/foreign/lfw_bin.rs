@@ -9,7 +9,8 @@ fn expected() -> Pack {
     Pack { pictures: pictures().to_vec(), pairs }
 }
 
-/// The pictures of every pair and whether they are of one person; whether a picture is shared is none of the reader's business.
+/// The pictures of every pair and whether they are of one person; whether a picture is shared is none of the reader's
+/// business.
 fn content(pack: &Pack) -> Vec<(&[u8], &[u8], bool)> {
     pack.pairs.iter().map(|pair| (&*pack.pictures[pair.a], &*pack.pictures[pair.b], pair.same)).collect()
 }

@@ -58,7 +58,8 @@ pub fn face(level: u8) -> Vec<u8> {
     encode_png(&Picture::new(96, 112, vec![level; 96 * 112 * 3]).unwrap()).unwrap()
 }
 
-/// As InsightFace makes it: ranges first and last, two pictures of label 7, one of label 2; every other label is an array.
+/// As InsightFace makes it: ranges first and last, two pictures of label 7, one of label 2; every other label is an
+/// array.
 pub fn training(faces: &[(f32, Vec<u8>)]) -> Vec<Vec<u8>> {
     let end = faces.len() as f32 + 1.0;
     let mut records = vec![packed(&[end, end + 2.0], 0, b"")];

@@ -1,5 +1,5 @@
-//! Weights from elsewhere as a model of ours: the center-loss authors' caffemodel, or arrays in safetensors under the same names. The
-//! configuration follows from the shapes; what does not fit is named.
+//! Weights from elsewhere as a model of ours: the center-loss authors' caffemodel, or arrays in safetensors under the
+//! same names. The configuration follows from the shapes; what does not fit is named.
 
 use super::Request;
 use crate::checkpoint::MODEL_FILE;
@@ -145,7 +145,8 @@ fn network(request: &Request, mut given: Tensors, channels: Channels) -> Result<
     Ok((Network::new(model, tensors), notes))
 }
 
-/// What is left must say nothing: the recipe has biases on the convolutions of residual units that never learn and stay 0.
+/// What is left must say nothing: the recipe has biases on the convolutions of residual units, which never learn
+/// and stay 0.
 fn check_rest(given: &Tensors) -> std::result::Result<(), String> {
     for (name, tensor) in given {
         let residual = name.starts_with("recognizer.conv") && name.contains('_') && name.ends_with(".bias");
@@ -175,8 +176,8 @@ fn reverse_inputs(filter: &mut Tensor) {
     }
 }
 
-/// The number that scales the published channels to these: the ratio that all layers have, else the shortest decimal number that rounds
-/// to each of them; where there is none, the ratio of the widest layer.
+/// The number that scales the published channels to these: the ratio that all layers have, else the shortest decimal
+/// number that rounds to each of them; where there is none, the ratio of the widest layer.
 fn width(channels: &[(usize, usize)]) -> f64 {
     let ratio = channels.last().map_or(1.0, |(there, published)| *there as f64 / *published as f64);
     if channels.iter().all(|(there, published)| *published as f64 * ratio == *there as f64) {
