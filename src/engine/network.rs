@@ -122,27 +122,36 @@ impl Network {
 /// and which batch fits; that one is computed from plans (`bytes` tells what the plan of a batch takes), not by trying.
 ///
 /// # Errors
-/// `Device`.
+/// `Memory`, `Device`.
 pub fn load(
     device: &Arc<dyn Device>,
     plan: Plan,
     batch: usize,
     bytes: impl Fn(usize) -> Result<usize>,
 ) -> Result<Program> {
-    let info = device.info();
-    if let Some(memory) = info.memory.filter(|memory| plan.memory_bytes() > memory.free) {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let (needed, free, total) = (mib(plan.memory_bytes()), mib(memory.free), mib(memory.total));
-        let advice = match largest_batch(batch, memory.free, bytes)? {
-            0 => "not even one picture fits".to_owned(),
-            fits => format!("the largest batch that fits is {fits}"),
-        };
-        return Err(Error::Device(format!(
-            "{}: a batch of {batch} needs {needed} MiB, {free} of {total} MiB are free; {advice}",
-            info.name
-        )));
+    let needed = plan.memory_bytes();
+    let fits = device.info().memory.is_none_or(|memory| needed <= memory.free);
+    if fits {
+        match Program::new(Arc::clone(device), plan) {
+            Err(Error::Memory(_)) => {}
+            loaded => return loaded,
+        }
     }
-    Program::new(Arc::clone(device), plan)
+    let info = device.info();
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    // What was refused although it should have fitted does not fit: only less than it may.
+    let (free, total) = info.memory.map_or((0, 0), |memory| (memory.free, memory.total));
+    let advice = match largest_batch(batch.saturating_sub(1), free.min(needed), bytes)? {
+        0 => "not even one picture fits".to_owned(),
+        fits => format!("the largest batch that fits is {fits}"),
+    };
+    Err(Error::Memory(format!(
+        "{}: out of memory: a batch of {batch} needs {} MiB, {} of {} MiB are free; {advice}",
+        info.name,
+        mib(needed),
+        mib(free),
+        mib(total)
+    )))
 }
 
 /// The tensor of a parameter, if it is there and of its shape.

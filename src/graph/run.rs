@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 /// A plan with its memory.
 pub struct Program {
-    device: Arc<dyn Device>,
-    plan: Plan,
-    memory: Memory,
+    pub(super) device: Arc<dyn Device>,
+    pub(super) plan: Plan,
+    pub(super) memory: Memory,
 }
 
 impl Program {

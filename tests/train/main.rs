@@ -275,6 +275,6 @@ fn a_loss_that_is_no_longer_finite_stops_the_run_at_that_step() {
     assert_eq!(output.status.code(), Some(6), "{said}");
     assert!(said.contains("the batch began with id0"), "{said}");
     // The weights before that step are kept, and are finite: reading a model refuses anything else.
-    let kept = hallucinet::tasks::network::Network::load(&place.path("run"));
+    let kept = hallucinet::engine::network::Network::load(&place.path("run"));
     assert!(kept.is_ok(), "{kept:?}");
 }

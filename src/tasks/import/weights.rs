@@ -3,13 +3,13 @@
 
 use super::Request;
 use crate::checkpoint::MODEL_FILE;
+use crate::engine::network::{Network, fitting};
 use crate::error::{Error, Result};
 use crate::files::NewFolder;
 use crate::formats::caffemodel;
 use crate::formats::safetensors::{self, Tensor, Tensors};
 use crate::model::config::Config;
 use crate::model::{Model, Part};
-use crate::tasks::network::{Network, fitting};
 use std::path::PathBuf;
 
 /// The convolutions that widen, and their channels in the published net.
