@@ -4,7 +4,7 @@
 //! A pack is a Python pickle of `([picture, picture, ...], [same, ...])`, 2 n pictures and n truths. A picture is
 //! `bytes`, Python 2's `str`, or a numpy array of bytes; `same` is a list of truths or numbers, or a numpy array of
 //! them. Read by a closed machine ([`pickle`]) that can call nothing; written as protocol 3, which every Python 3 and
-//! InsightFace's `load_bin` read. Layout: insightface `recognition/_evaluation_/.../lfw2pack.py`, `verification.py`.
+//! InsightFace's `load_bin` read. Layout: insightface `lfw2pack.py` (writes) and `verification.py` (reads).
 
 mod blob;
 mod pickle;
