@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod full_disk;
+mod gallery;
 mod killed;
 mod run_folder;
 mod tensors;

@@ -2,5 +2,6 @@
 
 mod fixture;
 mod pictures;
+mod protocols;
 mod refused;
 mod scores;
