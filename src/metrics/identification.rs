@@ -146,7 +146,8 @@ fn best(
     let mut matches: Vec<Match> = Vec::new();
     for (row, (score, person)) in scores.zip(person).enumerate() {
         if score >= floor || score.is_nan() {
-            matches.push(Match { person: *person, row, cosine: cosine(gallery.row(row), probe)? });
+            // -0 becomes 0, so that the two are equal when they are sorted.
+            matches.push(Match { person: *person, row, cosine: cosine(gallery.row(row), probe)? + 0.0 });
         }
     }
     matches

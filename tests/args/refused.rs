@@ -79,7 +79,7 @@ fn each_mistake_has_its_sentence() {
         ("identify --gallery g a", &["--model", "look for people"]),
         ("identify --gallery g --add a", &["--model", "add people"]),
         ("identify --model m --gallery g --list --remove a", &["--list", "--remove", "cannot be used"]),
-        ("identify --model m --gallery g a --name b", &["not provided", "--add"]),
+        ("identify --model m --gallery g a --name b", &["--name", "cannot be used"]),
     ];
     for (line, parts) in cases {
         let error = match request(line) {

@@ -54,7 +54,7 @@ pub(super) struct IdentifyArgs {
     #[arg(long, value_name = "IN", num_args = 1..)]
     add: Vec<PathBuf>,
     /// Whose pictures --add gets
-    #[arg(long, value_name = "NAME", requires = "add")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["inputs", "remove", "list"])]
     name: Option<String>,
     /// Remove people
     #[arg(long, value_name = "NAME", num_args = 1..)]
