@@ -82,20 +82,14 @@ impl Calibration {
         Ok(path)
     }
 
-    /// The threshold for features with or without the mirror image of pictures that go in as `inputs` say; where it was made for others, a
-    /// phrase that says for which.
-    pub fn threshold_for(
-        &self,
-        mirror: bool,
-        mut inputs: impl Iterator<Item = &'static str>,
-    ) -> std::result::Result<Option<f64>, String> {
-        let input = self.input.as_deref().filter(|input| inputs.any(|other| other != *input));
-        match (self.threshold, self.mirror, input) {
+    /// The threshold for features that are mirrored or not, of pictures that go in as `inputs` say (`hr`, `lr`); nothing where there is
+    /// none, and half a sentence of what it was made for where that is something else.
+    pub fn threshold_for(&self, mirror: bool, inputs: &[&str]) -> std::result::Result<Option<f64>, String> {
+        let other = self.input.as_deref().filter(|input| inputs.iter().any(|other| other != input));
+        match (self.threshold, self.mirror, other) {
             (None, ..) => Ok(None),
-            (_, Some(true), _) if !mirror => {
-                Err("features of the picture and its mirror image; leave --no-mirror out".to_owned())
-            }
-            (_, Some(false), _) if mirror => Err("features without the mirror image; give --no-mirror".to_owned()),
+            (_, Some(true), _) if !mirror => Err("[f(x), f(flip x)]; leave --no-mirror out".to_owned()),
+            (_, Some(false), _) if mirror => Err("f(x) alone; give --no-mirror".to_owned()),
             (_, _, Some(input)) => Err(format!("--input {input}, and these pictures go in otherwise")),
             (threshold, ..) => Ok(threshold),
         }

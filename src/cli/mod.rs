@@ -79,7 +79,7 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
             answer::pack(&tasks::pack::pack(context, &request)?, &request.out)
         }
         Command::Info(given) => answer::info(&tasks::inspect::info(context, &given.input)?),
-        Command::Check(given) => answer::check(&tasks::inspect::check(context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::check::check(context, &request::check(given))?),
         Command::Degrade(given) => {
             let request = request::degrade(given);
             answer::degrade(tasks::degrade::degrade(context, &request)?, &request)
@@ -92,6 +92,7 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         Command::Calibrate(given) => {
             answer::calibrate(&tasks::calibrate::calibrate(context, &request::calibrate(given))?)
         }
+        Command::Identify(given) => answer::identify(&tasks::identify::identify(context, &request::identify(given))?),
         Command::Export(given) => {
             answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
         }

@@ -5,7 +5,9 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, calibrate, degrade, demo, embed, eval, export, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{
+    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, pack, plan, synth, verify,
+};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -16,8 +18,9 @@ pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
 }
 
 pub fn eval(given: args::Eval) -> eval::Request {
-    let args::Eval { model, data, pairs, fold, input, out, no_mirror, mean_subtraction, pca, allow_missing, cut } =
+    let args::Eval { model, data, pairs, gallery, gallery_images, fold, input, out, no_mirror, allow_missing, .. } =
         given;
+    let args::Eval { mean_subtraction, pca, cut, .. } = given;
     let transform = match pca {
         Some(count) => eval::Transform::Components(count),
         None if mean_subtraction => eval::Transform::MeanSubtraction,
@@ -29,6 +32,7 @@ pub fn eval(given: args::Eval) -> eval::Request {
         model,
         data,
         pairs,
+        gallery: gallery.then_some(gallery_images),
         fold,
         input,
         out,
@@ -47,6 +51,15 @@ pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
 
 pub fn pack(given: args::Pack) -> pack::Request {
     pack::Request { input: given.input, out: given.out, cut: cut(given.cut) }
+}
+
+pub fn check(given: args::Check) -> check::Request {
+    let args::Check { input, pairs, model, out, cut } = given;
+    let args::Cut { crop, landmarks } = cut;
+    let judge = model.is_some();
+    let model = model.unwrap_or_default();
+    let scoring = eval::Request { model, data: input, pairs, mirror: true, crop, landmarks, ..Default::default() };
+    check::Request { scoring, judge, out }
 }
 
 pub fn degrade(given: args::Degrade) -> degrade::Request {
@@ -77,6 +90,24 @@ pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
     let scoring =
         eval::Request { model, data, pairs, input, mirror, allow_missing, crop, landmarks, ..Default::default() };
     calibrate::Request { scoring, far }
+}
+
+pub fn identify(given: args::Identify) -> identify::Request {
+    let way = |given: args::Way| {
+        let args::Way { model, input, no_mirror, data, cut } = given;
+        identify::Way { model, mirror: !no_mirror, ways: ways(input, data, cut) }
+    };
+    let action = match given.action {
+        args::Action::Add { inputs, name, way: given } => {
+            identify::Action::Add { inputs, person: name, way: way(given) }
+        }
+        args::Action::Remove(people) => identify::Action::Remove(people),
+        args::Action::List => identify::Action::List,
+        args::Action::Search { inputs, top, threshold, way: given } => {
+            identify::Action::Search { inputs, count: top, threshold, way: way(given) }
+        }
+    };
+    identify::Request { gallery: given.gallery, action }
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {

@@ -17,7 +17,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// `hr` or `lr`, as the command line and files say it.
+    /// `hr` or `lr`, as the command line and JSON say it.
     pub fn word(self) -> &'static str {
         match self {
             Source::Hr => "hr",

@@ -131,21 +131,16 @@ pub fn threshold(
     }
     let weights = checkpoint::resolve_model(model)?;
     let calibration = Calibration::beside(&weights)?.unwrap_or_default();
-    if calibration.threshold.is_none() {
-        context.listener.warn(&format!(
-            "{} is not calibrated, so nothing says from which cosine on it is the same person: give --threshold T",
-            model.display()
-        ));
-        return Ok(None);
+    if calibration.threshold.is_some() {
+        calibration.check(&weights, &network.fingerprint()?)?;
     }
-    calibration.check(&weights, &network.fingerprint()?)?;
-    calibration.threshold_for(mirror, sources.iter().map(|source| source.word())).or_else(|reason| {
-        context.listener.warn(&format!("{} was calibrated for {reason}; or give --threshold T", model.display()));
-        Ok(None)
-    })
-}
-
-/// `hr` or `lr`.
-pub fn word(source: Source) -> &'static str {
-    source.word()
+    let place = model.display();
+    let inputs: Vec<&str> = sources.iter().map(|source| source.word()).collect();
+    let reason = match calibration.threshold_for(mirror, &inputs) {
+        Ok(Some(threshold)) => return Ok(Some(threshold)),
+        Ok(None) => format!("{place} is not calibrated, so nothing says from which cosine on it is the same person"),
+        Err(other) => format!("{place} is calibrated for {other}"),
+    };
+    context.listener.warn(&format!("{reason}: give --threshold T"));
+    Ok(None)
 }

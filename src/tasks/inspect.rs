@@ -1,16 +1,13 @@
-//! `data info` says what is in a pack or a folder by looking at names alone; `data check` reads everything and says what is wrong.
+//! `data info`: what is in a pack or a folder, by looking at names alone.
 
 use crate::data::folder::{self, Listing};
-use crate::data::image;
-use crate::data::pack::Pack;
+use crate::data::image::{self, Picture};
 pub use crate::data::pack::PackInfo;
+use crate::data::pack::{FACE, Pack};
 use crate::error::{Error, Result};
+use crate::shape::HR;
 use crate::tasks::Context;
-use rayon::prelude::*;
 use std::path::Path;
-
-/// Pictures between two looks at the clock.
-const CHUNK: usize = 256;
 
 /// What there is.
 #[derive(Clone, Debug)]
@@ -24,16 +21,8 @@ pub struct Contents {
     pub pack: Option<PackInfo>,
 }
 
-/// What was read, and what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    pub contents: Contents,
-    /// A sentence each, in order of the names.
-    pub wrong: Vec<String>,
-}
-
 /// A pack, or the names in a folder.
-enum Opened {
+pub enum Opened {
     Pack(Box<Pack>),
     Folder(Listing),
 }
@@ -46,39 +35,11 @@ pub fn info(context: &Context, path: &Path) -> Result<Contents> {
     Ok(open(context, path)?.contents())
 }
 
-/// Reads a pack or every picture of a folder.
+/// Opens a pack, or lists a folder.
 ///
 /// # Errors
-/// As [`info`]; pictures that are wrong are not errors here but findings.
-pub fn check(context: &Context, path: &Path) -> Result<Checked> {
-    let opened = open(context, path)?;
-    let contents = opened.contents();
-    let wrong = match &opened {
-        Opened::Pack(pack) => match pack.check() {
-            Err(Error::Input(what)) => vec![what],
-            other => other.map(|()| Vec::new())?,
-        },
-        Opened::Folder(listing) => check_pictures(context, path, listing)?,
-    };
-    Ok(Checked { contents, wrong })
-}
-
-fn check_pictures(context: &Context, root: &Path, listing: &Listing) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let mut done = 0;
-    context.listener.progress("check", 0, listing.len() as u64, 1, "");
-    for names in listing.names.chunks(CHUNK) {
-        context.check_stopped()?;
-        let found: Vec<Option<String>> =
-            names.par_iter().map(|name| image::read(&root.join(name)).err().map(|error| error.to_string())).collect();
-        wrong.extend(found.into_iter().flatten());
-        done += names.len();
-        context.listener.progress("check", done as u64, listing.len() as u64, 1, "");
-    }
-    Ok(wrong)
-}
-
-fn open(context: &Context, path: &Path) -> Result<Opened> {
+/// As [`info`].
+pub fn open(context: &Context, path: &Path) -> Result<Opened> {
     if path.is_file() {
         return Ok(Opened::Pack(Box::new(Pack::open(path)?)));
     }
@@ -102,10 +63,35 @@ fn open(context: &Context, path: &Path) -> Result<Opened> {
 }
 
 impl Opened {
-    fn contents(&self) -> Contents {
-        let (listing, pack) = match self {
-            Opened::Pack(pack) => (pack.listing(), Some(pack.info())),
-            Opened::Folder(listing) => (listing, None),
+    /// Names and labels.
+    pub fn listing(&self) -> &Listing {
+        match self {
+            Opened::Pack(pack) => pack.listing(),
+            Opened::Folder(listing) => listing,
+        }
+    }
+
+    /// Picture `row` of the listing; `root` is where a folder is.
+    ///
+    /// # Errors
+    /// `Input` for a picture that cannot be read or is not there.
+    pub fn picture(&self, root: &Path, row: usize) -> Result<Picture> {
+        let none = || Error::Input(format!("{}: it has no picture {row}", root.display()));
+        match self {
+            Opened::Pack(pack) => {
+                let crop = pack.crops().chunks_exact(FACE).nth(row).ok_or_else(none)?;
+                Picture::new(HR.1, HR.0, crop.to_vec())
+            }
+            Opened::Folder(listing) => image::read(&root.join(listing.names.get(row).ok_or_else(none)?)),
+        }
+    }
+
+    /// What there is.
+    pub fn contents(&self) -> Contents {
+        let listing = self.listing();
+        let pack = match self {
+            Opened::Pack(pack) => Some(pack.info()),
+            Opened::Folder(_) => None,
         };
         let mut counts = vec![0usize; listing.identities.len()];
         listing.labels.iter().for_each(|label| counts[*label as usize] += 1);

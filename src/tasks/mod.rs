@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod check;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;
@@ -10,6 +11,7 @@ pub mod embed;
 pub mod eval;
 pub mod export;
 pub mod hallucinate;
+pub mod identify;
 pub mod inspect;
 pub mod output;
 pub mod pack;

@@ -109,6 +109,8 @@ fn eval_takes_pairs_and_folds() {
         model: "run".into(),
         data: "images".into(),
         pairs: Some("pairs.txt".into()),
+        gallery: false,
+        gallery_images: 1,
         fold: Some(8),
         input: Some(Input::Lr),
         out: None,

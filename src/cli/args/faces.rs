@@ -17,6 +17,13 @@ pub struct Eval {
     /// only restoration is scored
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
+    /// Instead of pairs and restoration, score a gallery: of everybody with several pictures the first is enrolled and the others
+    /// are looked for, the pictures of everybody else are impostors
+    #[arg(long, conflicts_with = "pairs")]
+    pub gallery: bool,
+    /// How many pictures of each person --gallery enrols
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::many, allow_negative_numbers = true, requires = "gallery")]
+    pub gallery_images: usize,
     /// Score this fold of the pairs alone, counted from 1, cross-fitted within itself
     #[arg(long, value_name = "K", value_parser = values::fold, allow_negative_numbers = true, requires = "pairs")]
     pub fold: Option<usize>,

@@ -15,11 +15,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-pub use data::{Degrade, Info, Pack, Synth};
+pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use measure::{Network, Plan};
 pub use models::{Export, ExportFormat};
-pub use people::Calibrate;
+pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -61,7 +61,7 @@ pub enum Command {
     Synth(Synth),
     Pack(Pack),
     Info(Info),
-    Check(Info),
+    Check(Check),
     Degrade(Degrade),
     Train(Train),
     Eval(Eval),
@@ -69,6 +69,7 @@ pub enum Command {
     Embed(Embed),
     Verify(Verify),
     Calibrate(Calibrate),
+    Identify(Identify),
     Export(Export),
     Plan(Plan),
     Bench(Network),
@@ -127,6 +128,9 @@ enum Verb {
     Verify(Verify),
     /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
     Calibrate(Calibrate),
+    /// Say who pictures show, from a gallery of people that is kept in one file
+    #[command(override_usage = people::IDENTIFY_USAGE)]
+    Identify(people::IdentifyArgs),
     /// Write a model as files that other programs read: ONNX with a probe, safetensors
     Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
@@ -160,6 +164,7 @@ where
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
+        Verb::Identify(identify) => Command::Identify(identify.checked()?),
         Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),

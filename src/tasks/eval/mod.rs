@@ -1,9 +1,10 @@
-//! `eval`: how well a model tells people apart on a list of pairs, and how well it restores pictures.
+//! `eval`: how well a model tells people apart on a list of pairs or finds them in a gallery, and how well it restores pictures.
 //!
 //! The order of work: model file, device, lists, pictures, and only then computing. Every picture goes through each network
 //! once (twice where features are of the picture and its mirror image), however many pairs it is in.
 
 mod features;
+mod identification;
 mod mistakes;
 mod output;
 mod pictures;
@@ -11,6 +12,7 @@ mod protocol;
 mod restoration;
 mod verification;
 
+pub use identification::{Identification, Share};
 pub use mistakes::Mistake;
 pub use output::{fraction, report};
 pub use restoration::{Quality, Restoration, Score, Sides};
@@ -49,6 +51,8 @@ pub struct Request {
     pub pairs: Option<PathBuf>,
     /// One fold of the pairs, counted from 1, cross-fitted within itself.
     pub fold: Option<usize>,
+    /// Score a gallery of so many pictures a person, instead of pairs and restoration.
+    pub gallery: Option<usize>,
     /// What the recogniser gets; by the pictures' size where it is not said.
     pub input: Option<Source>,
     /// A new or empty folder for scores, curves and pictures.
@@ -72,6 +76,8 @@ pub struct Evaluation {
     pub device: String,
     /// Nothing where no pairs were given.
     pub verification: Option<Verification>,
+    /// Nothing where no gallery was asked for.
+    pub identification: Option<Identification>,
     /// Nothing where the pictures are of low resolution, so that there is nothing to compare with.
     pub restoration: Option<Restoration>,
     /// A few pictures for a sheet.
@@ -124,13 +130,17 @@ pub fn note(psnr: f64, identity: Option<f64>) -> String {
 }
 
 impl Evaluation {
-    /// The document of the contract.
+    /// The document of the contract, and `identification` where a gallery was asked for.
     pub fn to_json(&self) -> Json {
-        json!({
+        let mut document = json!({
             "device": self.device,
             "verification": self.verification.as_ref().map(Verification::to_json),
             "restoration": self.restoration.as_ref().map(Restoration::to_json),
-        })
+        });
+        if let Some(identification) = &self.identification {
+            document["identification"] = identification.to_json();
+        }
+        document
     }
 
     /// LR, bicubic, hallucinated and HR side by side, without the columns that this evaluation does not have; PSNR[RGB] and the cosine to
@@ -174,6 +184,9 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
             request.model.display()
         )));
     }
+    if let Some(images) = request.gallery {
+        return find(context, device, network, request, images);
+    }
     let source = faces::Source::open_plain(&request.data)?;
     let protocol = match &request.pairs {
         Some(path) => Some(Protocol::open(path, request, source.listing())?),
@@ -201,12 +214,65 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
     };
     Ok(Evaluation {
         device: device.info().name,
-        mistakes,
-        times: found.times,
         verification,
+        identification: None,
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
         samples: found.samples,
+        mistakes,
+        times: found.times,
     })
+}
+
+/// Looks for everybody's other pictures in a gallery of `images` of each.
+fn find(
+    context: &Context,
+    device: &Arc<dyn Device>,
+    network: &Network,
+    request: &Request,
+    images: usize,
+) -> Result<Evaluation> {
+    crate::tasks::pictures::needs_recognizer(network, &request.model)?;
+    let listing = faces::Source::open(&request.data)?.listing().clone();
+    let plan = identification::Plan::new(&request.data, &listing, images)?;
+    let rows: Vec<usize> = (0..listing.len()).collect();
+    let (input, features) = embed_rows(context, device, network, request, &rows)?;
+    Ok(Evaluation {
+        device: device.info().name,
+        verification: None,
+        identification: Some(plan.score(&listing, &features, input, request.mirror)?),
+        restoration: None,
+        samples: Vec::new(),
+        mistakes: Vec::new(),
+        times: Times::default(),
+    })
+}
+
+/// The features of some pictures of a pack or a folder of identity folders (rows of its listing, ascending), and nothing else.
+///
+/// # Errors
+/// As [`eval`].
+pub fn embed(
+    context: &Context,
+    device: &Arc<dyn Device>,
+    network: &Network,
+    request: &Request,
+    rows: &[usize],
+) -> Result<Vec<Vec<f32>>> {
+    embed_rows(context, device, network, request, rows).map(|(_, features)| features)
+}
+
+fn embed_rows(
+    context: &Context,
+    device: &Arc<dyn Device>,
+    network: &Network,
+    request: &Request,
+    rows: &[usize],
+) -> Result<(Source, Vec<Vec<f32>>)> {
+    let source = faces::Source::open(&request.data)?;
+    let pictures = pictures::open(context, source, rows, request, || cut(network, request))?;
+    let input = input(request, &pictures, true)?;
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0, timed: false };
+    Ok((input, plan.embed(context, &pictures, input)?))
 }
 
 /// Scored pairs, before anybody asks for a threshold.

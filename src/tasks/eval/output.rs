@@ -1,6 +1,6 @@
 //! The folder of details that `eval --out` writes: scores, ROC, pictures, a report. Written whole, at the end.
 
-use super::{Evaluation, Mistake, Request, Restoration, Sample, Verification};
+use super::{Evaluation, Identification, Mistake, Request, Restoration, Sample, Share, Verification};
 use crate::error::Result;
 use crate::files;
 use crate::report::charts::{self, Series};
@@ -13,11 +13,15 @@ use std::path::Path;
 
 /// Writes everything, or nothing.
 pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<()> {
-    let sheet = evaluation.sheet()?.png()?;
     let json = format!("{:#}\n", evaluation.to_json());
     let page = report(request, evaluation)?.render();
-    let mut files: Vec<(&str, Vec<u8>)> =
-        vec![("sheet.png", sheet), ("eval.json", json.into_bytes()), ("report.html", page.into_bytes())];
+    let mut files: Vec<(&str, Vec<u8>)> = vec![("eval.json", json.into_bytes()), ("report.html", page.into_bytes())];
+    if !evaluation.samples.is_empty() {
+        files.push(("sheet.png", evaluation.sheet()?.png()?));
+    }
+    if let Some(identification) = &evaluation.identification {
+        files.push(("probes.csv", probes(identification).into_bytes()));
+    }
     if let Some(verification) = &evaluation.verification {
         let roc = charts::roc("ROC", &[Series::new(verification.input_word(), verification.curve())])?;
         files.push(("roc.svg", roc.svg().as_bytes().to_vec()));
@@ -38,6 +42,19 @@ fn scores(verification: &Verification) -> String {
         let (same, right) = (u8::from(pair.same), u8::from(pair.right()));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{a},{b},{same},{},{},{},{right}", pair.fold, pair.score, pair.threshold);
+    }
+    text
+}
+
+/// A line a probe; an impostor has no person, and a place is given where it is among the first 20.
+fn probes(identification: &Identification) -> String {
+    let mut text = String::from("picture,person,nearest,cosine,place\n");
+    for answer in &identification.answers {
+        let person = quoted(answer.person.as_deref().unwrap_or_default());
+        let place = answer.place.map_or(String::new(), |place| place.to_string());
+        let (picture, nearest) = (quoted(&answer.picture), quoted(&answer.nearest));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{picture},{person},{nearest},{},{place}", answer.cosine);
     }
     text
 }
@@ -67,6 +84,10 @@ pub fn report(request: &Request, evaluation: &Evaluation) -> Result<Report> {
         page.chart(&charts::roc("ROC", &series)?, accepted);
         page.chart(&charts::det("DET", &series)?, "The same places as errors of both kinds; lower is better.");
     }
+    if let Some(identification) = &evaluation.identification {
+        let header = ["number", "share", "95 % interval"];
+        page.section("Identification").table(&header, &identification_rows(identification), &identification.recipe());
+    }
     if let Some(restoration) = &evaluation.restoration {
         let caption = format!("Means over {} pictures, each rounded to 8 bits", restoration.pictures.len());
         let header = ["recipe", "bicubic", "hallucinated"];
@@ -74,7 +95,9 @@ pub fn report(request: &Request, evaluation: &Evaluation) -> Result<Report> {
     }
     let caption =
         "Pictures spread evenly over those that were scored; PSNR[RGB] and the cosine to HR under the restored ones";
-    page.section("Pictures").picture(&evaluation.sheet()?, caption)?;
+    if !evaluation.samples.is_empty() {
+        page.section("Pictures").picture(&evaluation.sheet()?, caption)?;
+    }
     for (same, heading) in [(false, "Different people, accepted"), (true, "One person, rejected")] {
         let kind: Vec<&Mistake> = evaluation.mistakes.iter().filter(|mistake| mistake.pair.same == same).collect();
         if !kind.is_empty() {
@@ -143,6 +166,22 @@ fn verification_rows(verification: &Verification) -> Vec<Vec<String>> {
     .into_iter()
     .map(|(name, value)| vec![name.to_owned(), value])
     .collect()
+}
+
+fn identification_rows(identification: &Identification) -> Vec<Vec<String>> {
+    let row = |name: String, found: Option<Share>| match found {
+        Some(Share { share, interval }) => vec![
+            name,
+            format!("{:.2} %", 100.0 * share),
+            format!("{:.2} to {:.2} %", 100.0 * interval.low, 100.0 * interval.high),
+        ],
+        None => vec![name, "-".to_owned(), "-".to_owned()],
+    };
+    let ranks = identification.ranks.iter().map(|rank| row(format!("rank-{}", rank.k), Some(rank.found)));
+    let rates = identification.rates.iter();
+    ranks
+        .chain(rates.map(|rate| row(format!("DIR at FAR {}", rate.name), rate.detected.map(|found| found.1))))
+        .collect()
 }
 
 fn restoration_rows(restoration: &Restoration) -> Vec<Vec<String>> {
