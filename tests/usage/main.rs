@@ -7,6 +7,7 @@ mod embed;
 mod export;
 mod hallucinate;
 mod pictures;
+mod readme;
 mod refused;
 mod verify;
 
