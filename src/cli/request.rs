@@ -6,7 +6,8 @@ use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
 use crate::tasks::{
-    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, pack, plan, synth, verify,
+    ablate, bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, import, pack, plan,
+    synth, verify,
 };
 use std::path::PathBuf;
 
@@ -42,6 +43,11 @@ pub fn eval(given: args::Eval) -> eval::Request {
         crop,
         landmarks,
     }
+}
+
+pub fn ablate(given: args::Ablate) -> Result<ablate::Request> {
+    let args::Ablate { config: source_of, overrides, data, pairs, out, seeds, folds, rows, dry_run: _ } = given;
+    Ok(ablate::Request { config: config(&source_of, &overrides)?, data, pairs, out, seeds, folds, rows })
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
@@ -108,6 +114,15 @@ pub fn identify(given: args::Identify) -> identify::Request {
         }
     };
     identify::Request { gallery: given.gallery, action }
+}
+
+pub fn import(given: args::Import) -> import::Request {
+    let args::Import { file, out, channels, cut: given } = given;
+    let channels = channels.map(|channels| match channels {
+        args::Channels::Rgb => import::Channels::Rgb,
+        args::Channels::Bgr => import::Channels::Bgr,
+    });
+    import::Request { file, out, channels, cut: cut(given) }
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {

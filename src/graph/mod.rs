@@ -6,11 +6,13 @@
 mod account;
 mod backward;
 mod fuse;
+mod measure;
 mod plan;
 mod run;
 mod times;
 
 pub use account::{Cost, largest_batch};
+pub use measure::Roofline;
 pub use plan::{Plan, Step};
 pub use run::Program;
 pub use times::{Time, Times};

@@ -194,7 +194,7 @@ fn configurations_that_are_wrong() {
     place.refuses(&["--set", "train.stepps=3"], 2, &["stepps", "steps"]);
     place.refuses(&["--set", "train.steps=many"], 2, &["train.steps"]);
     place.refuses(&["--set", "train.lr=-1"], 2, &["train.lr"]);
-    place.refuses(&["--set", "loss.distill=5"], 2, &["loss.distill"]);
+    place.refuses(&["--set", "loss.distill=5"], 2, &["loss.distill", "--init"]);
     place.refuses(&["--set", "train.lr=nan"], 2, &["train.lr"]);
     place.refuses(&["--set", "model.recognizer_width=1000"], 2, &["recognizer_width"]);
     place.refuses(&["--mode", "recognition-on-hallucinated"], 2, &["--init"]);

@@ -44,7 +44,7 @@ pub(super) struct TrainArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An embedded configuration: quick, lfw or paper
+    /// An embedded configuration: quick, lfw, paper or ablate-quick
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     preset: Option<String>,
     /// A pack, or a folder of identity folders

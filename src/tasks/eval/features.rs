@@ -118,14 +118,11 @@ impl Plan<'_> {
         for first in (0..total).step_by(BATCH) {
             context.check_stopped()?;
             let rows = first..(first + BATCH).min(total);
-            let (batch, size) = match source {
-                Source::Hr => {
-                    let high = rows.clone().filter_map(|row| pictures.high(row).map(<[u8]>::to_vec));
-                    (high.collect::<Vec<_>>(), HR)
-                }
-                Source::Lr => (rows.clone().map(|row| pictures.low(row, flavour)).collect::<Result<Vec<_>>>()?, LR),
+            let batch: Vec<Vec<u8>> = match source {
+                Source::Hr => rows.clone().filter_map(|row| pictures.high(row).map(<[u8]>::to_vec)).collect(),
+                Source::Lr => rows.clone().map(|row| pictures.low(row, flavour)).collect::<Result<_>>()?,
             };
-            features.extend(self.features(&runner, &batch, size)?.0);
+            features.extend(runner.embed(&batch.concat(), self.mirror)?.0);
             context.listener.progress("embed", rows.end as u64, total as u64, 1, "");
         }
         Ok(features)
@@ -146,17 +143,17 @@ impl Plan<'_> {
 
     /// Runs a batch, appends what it finds, and gives the hallucinated pictures of a model that makes them.
     fn batch(&self, runners: &Runners, batch: &Batch, found: &mut Found) -> Result<Vec<Vec<u8>>> {
-        let (low, units) = self.features(&runners.low, &batch.low, LR)?;
+        let (low, units) = runners.low.embed(&batch.low.concat(), self.mirror)?;
         let hallucinated: Vec<Vec<u8>> = match self.network.model.has_hallucinator {
             true => units.par_chunks_exact(3 * HR.0 * HR.1).map(to_pixels).collect(),
             false => Vec::new(),
         };
         let high = match &runners.high {
-            Some(runner) => self.features(runner, &batch.high, HR)?.0,
+            Some(runner) => runner.embed(&batch.high.concat(), self.mirror)?.0,
             None => Vec::new(),
         };
         let bicubic = match &runners.bicubic {
-            Some(runner) => self.features(runner, &batch.low, LR)?.0,
+            Some(runner) => runner.embed(&batch.low.concat(), self.mirror)?.0,
             None => Vec::new(),
         };
         // Without a hallucinator the model's way from low resolution is bicubic.
@@ -186,30 +183,6 @@ impl Plan<'_> {
         found.low.extend(low);
         found.high.extend(high);
         Ok(hallucinated)
-    }
-
-    /// Features of each picture (none without a recogniser), and what the recogniser saw, unrounded.
-    fn features(
-        &self,
-        runner: &Runner,
-        pictures: &[impl AsRef<[u8]> + Sync],
-        size: (usize, usize),
-    ) -> Result<(Vec<Vec<f32>>, Vec<f32>)> {
-        let model = &self.network.model;
-        let width = if model.has_recognizer { model.config.model.features } else { 0 };
-        let straight: Vec<u8> = pictures.iter().flat_map(|picture| picture.as_ref()).copied().collect();
-        let outputs = runner.run(&straight)?;
-        if width == 0 {
-            return Ok((Vec::new(), outputs.pictures));
-        }
-        let mut features: Vec<Vec<f32>> = outputs.features.chunks_exact(width).map(<[f32]>::to_vec).collect();
-        if self.mirror {
-            let mirrored: Vec<u8> =
-                straight.chunks_exact(3 * size.1).flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
-            let second = runner.run(&mirrored)?.features;
-            features.iter_mut().zip(second.chunks_exact(width)).for_each(|(row, second)| row.extend_from_slice(second));
-        }
-        Ok((features, outputs.pictures))
     }
 }
 

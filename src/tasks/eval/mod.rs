@@ -45,9 +45,10 @@ const SAMPLES: usize = 8;
 pub struct Request {
     /// A run, a checkpoint or a model file.
     pub model: PathBuf,
-    /// A pack, or a folder of pictures.
+    /// A pack, a folder of pictures, or another program's file of them.
     pub data: PathBuf,
-    /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them only restoration is scored.
+    /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them, those of a verification pack; without any
+    /// only restoration is scored.
     pub pairs: Option<PathBuf>,
     /// One fold of the pairs, counted from 1, cross-fitted within itself.
     pub fold: Option<usize>,
@@ -188,16 +189,19 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         return find(context, device, network, request, images);
     }
     let source = faces::Source::open_plain(&request.data)?;
-    let protocol = match &request.pairs {
-        Some(path) => Some(Protocol::open(path, request, source.listing())?),
-        None => None,
+    let protocol = match (&request.pairs, source.pairs()) {
+        (Some(path), _) => Some(Protocol::open(path, request, source.listing())?),
+        (None, Some(pairs)) if network.model.has_recognizer => {
+            Some(Protocol::within(pairs, &request.data, source.listing())?)
+        }
+        (None, _) => None,
     };
     if let Some(protocol) = &protocol {
         verification::check(protocol, request.transform, width(network, request.mirror))?;
     }
     let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
     let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
-    let input = input(request, &pictures, request.pairs.is_some())?;
+    let input = input(request, &pictures, protocol.is_some())?;
     let shown = request.out.is_some();
     let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES, timed: shown };
     let found = plan.run(context, &pictures)?;

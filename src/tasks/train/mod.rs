@@ -74,7 +74,6 @@ pub fn rehearse(context: &Context, request: &Request) -> Result<Rehearsed> {
 
 /// Everything that can be wrong before there is a run.
 fn begin(context: &Context, request: &Request) -> Result<(Arc<dyn Device>, Init, Arc<Faces>)> {
-    start::check_supported(&request.config)?;
     start::check_out(&request.out)?;
     let device = context.open_device()?;
     let source = start::open_data(&request.config, &request.data)?;

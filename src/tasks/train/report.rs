@@ -16,10 +16,11 @@ use std::path::Path;
 const POINTS: usize = 400;
 
 /// Key in the metrics (and name of the file), title, and axis.
-const CURVES: [(&str, &str, Scale); 3] = [
+const CURVES: [(&str, &str, Scale); 4] = [
     ("pixel", "pixel loss (sum of squares / 2, network units)", Scale::Logarithmic),
     ("softmax", "softmax loss (nats)", Scale::Linear),
     ("center", "center loss", Scale::Linear),
+    ("distill", "distillation loss (1 - cosine to the teacher's feature)", Scale::Linear),
 ];
 
 /// Of the sample pictures: key, title, and axis.
