@@ -10,6 +10,7 @@ mod export;
 mod hallucinate;
 mod identify;
 mod pictures;
+mod readme;
 mod refused;
 mod verify;
 
