@@ -8,6 +8,7 @@ mod export;
 mod hallucinate;
 mod pictures;
 mod refused;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};
