@@ -12,6 +12,7 @@ mod identify;
 mod pictures;
 mod readme;
 mod refused;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};
