@@ -1,7 +1,7 @@
 //! Convolutions: every different layer of the recogniser and of both hallucinators, forward with the epilogue of a training step,
 //! and both gradients.
 
-use crate::harness::{BATCH, Given, time};
+use crate::harness::{Given, batch, time};
 use criterion::Criterion;
 use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, GradientTail, TransposedConv, TransposedConvData};
 use hallucinet::shape::Shape;
@@ -28,26 +28,29 @@ const TAIL: GradientTail = GradientTail { add: true, prelu: true, keep: true, bi
 
 pub fn bench(criterion: &mut Criterion) {
     for (name, channels, outputs, h, w, kernel, pad) in LAYERS {
-        let x = Shape::new(BATCH, channels, h, w);
+        let x = Shape::new(batch(), channels, h, w);
         let filter = Shape::new(outputs, channels, kernel, kernel);
-        let y = Shape::new(BATCH, outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
+        let y = Shape::new(batch(), outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
         let slope = Given::f32(Shape::vector(outputs));
         let forward = Conv { prelu: true, keep: true, ..Conv::new(1, pad, false) };
-        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::f32(*shape)).collect::<Vec<_>>();
+        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::activation(*shape)).collect::<Vec<_>>();
         let mut inputs = given(&[x, filter]);
         inputs.push(slope);
         time(criterion, "conv", name, forward, inputs);
         let data = ConvData { stride: 1, pad, tail: TAIL };
-        time(criterion, "conv", name, data, given(&[y, filter, x, x, x, Shape::vector(channels)]));
+        let mut inputs = given(&[y, filter, x, x, x]);
+        inputs.push(Given::f32(Shape::vector(channels)));
+        time(criterion, "conv", name, data, inputs);
         time(criterion, "conv", name, ConvFilter { stride: 1, pad, bias: false }, given(&[x, y, filter]));
     }
     for (name, h, w) in [("fast.up1", 28, 24), ("fast.up2", 56, 48)] {
-        let shapes = [Shape::new(BATCH, 64, h, w), Shape::new(64, 64, 4, 4), Shape::vector(64)];
-        let inputs = shapes.map(Given::f32).into();
+        let (x, filter) = (Shape::new(batch(), 64, h, w), Shape::new(64, 64, 4, 4));
+        let inputs = vec![Given::activation(x), Given::activation(filter), Given::f32(Shape::vector(64))];
         time(criterion, "conv", name, TransposedConv { prelu: true, keep: true, ..TransposedConv::new(2, 1) }, inputs);
-        let (x, y) = (shapes[0], Shape::new(BATCH, 64, 2 * h, 2 * w));
+        let y = Shape::new(batch(), 64, 2 * h, 2 * w);
         let data = TransposedConvData { stride: 2, pad: 1, tail: TAIL };
-        let inputs = [y, shapes[1], x, x, shapes[2]].map(Given::f32).into();
+        let mut inputs: Vec<Given> = [y, filter, x, x].map(Given::activation).into();
+        inputs.push(Given::f32(Shape::vector(64)));
         time(criterion, "conv", name, data, inputs);
     }
 }

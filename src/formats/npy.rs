@@ -1,7 +1,7 @@
-//! NumPy's .npy: a two-dimensional f32 array, row by row, little endian.
+//! NumPy's .npy: an f32 array, row by row, little endian.
 //!
 //! Written as version 1.0 with the data aligned to 64 bytes; read as 1.0, 2.0 or 3.0. Nothing but `<f4`, C order and two
-//! dimensions is accepted: this file knows features, not NumPy's type system, and never a pickled object. The shape that a
+//! dimensions is read: this file knows features, not NumPy's type system, and never a pickled object. The shape that a
 //! header claims must agree with the file's length before anything is allocated for it.
 //! Format: numpy/lib/format.py (NEP 1).
 
@@ -29,12 +29,21 @@ pub struct Matrix {
 /// # Errors
 /// [`Error::Shape`] where the lengths disagree, [`Error::Io`] where the system refuses.
 pub fn write(path: &Path, rows: usize, columns: usize, values: &[f32]) -> Result<()> {
-    if rows.checked_mul(columns) != Some(values.len()) {
-        return Err(Error::Shape(format!("{} values are not a {rows}x{columns} array", values.len())));
+    files::write(path, &encode(&[rows, columns], values)?)
+}
+
+/// The bytes of a .npy file with an array of these extents, the last one running fastest.
+///
+/// # Errors
+/// [`Error::Shape`] where there are other than as many values as the extents say.
+pub fn encode(extents: &[usize], values: &[f32]) -> Result<Vec<u8>> {
+    let elements = extents.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
+    if elements != Some(values.len()) {
+        return Err(Error::Shape(format!("{} values are not an array of {extents:?}", values.len())));
     }
-    let mut bytes = header(rows, columns);
+    let mut bytes = header(extents);
     bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    files::write(path, &bytes)
+    Ok(bytes)
 }
 
 /// Reads a two-dimensional `<f4` array.
@@ -65,13 +74,16 @@ pub fn decode(bytes: &[u8]) -> std::result::Result<Matrix, String> {
 }
 
 /// Magic, version and dictionary, padded with spaces so that the data begins at a multiple of 64 bytes.
-fn header(rows: usize, columns: usize) -> Vec<u8> {
-    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+fn header(extents: &[usize]) -> Vec<u8> {
+    let shape: Vec<String> = extents.iter().map(|extent| extent.to_string()).collect();
+    // A tuple of one element is told from a number by its comma.
+    let comma = if extents.len() == 1 { "," } else { "" };
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", shape.join(", "));
     let before = MAGIC.len() + 4;
     let total = (before + text.len() + 1).next_multiple_of(ALIGNMENT);
     text.extend(std::iter::repeat_n(' ', total - before - text.len() - 1));
     text.push('\n');
-    // The text is under 120 bytes for any pair of usize, so it fits the two bytes of version 1.0.
+    // An extent takes at most 22 bytes and an array here has a handful, so the length fits the two bytes of version 1.0.
     [MAGIC, &[1, 0], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
 }
 

@@ -14,7 +14,8 @@ use crate::ops::resize::Resize;
 use crate::resample::Flavour;
 use crate::shape::{HR, LR, Shape};
 
-const PREFIX: &str = "hallucinator";
+/// What the names of its parameters begin with.
+pub const PREFIX: &str = "hallucinator";
 
 /// Deviation of conv_out's initial filter: an untrained net with a skip gives the bicubic picture, nearly.
 const CORRECTION: f64 = 0.001;
@@ -22,6 +23,25 @@ const CORRECTION: f64 = 0.001;
 fn conv(name: &str, relu: Option<&str>, out: usize, kernel: usize, init: ConvInit) -> Layer {
     let relu = relu.map(str::to_owned);
     Layer::Conv { name: name.into(), relu, out, kernel, pad: kernel / 2, init }
+}
+
+/// A hallucinator as data: what its layers begin with, the layers, and what is added at the end.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Whether the layers run on the bicubic picture; otherwise on the 28x24 one.
+    pub on_bicubic: bool,
+    pub layers: Vec<Layer>,
+    /// Whether the bicubic picture is added to what the layers give.
+    pub skip: bool,
+}
+
+/// The hallucinator that a configuration names.
+pub fn outline(model: &Model) -> Outline {
+    Outline {
+        on_bicubic: model.hallucinator != Hallucinator::Fast,
+        layers: table(model),
+        skip: model.hallucinator != Hallucinator::Srcnn,
+    }
 }
 
 fn table(model: &Model) -> Vec<Layer> {
@@ -49,8 +69,9 @@ fn table(model: &Model) -> Vec<Layer> {
 
 /// Every parameter in the order of the table.
 pub fn parameters(model: &Model) -> Vec<Parameter> {
-    let (height, width) = if model.hallucinator == Hallucinator::Fast { LR } else { HR };
-    layers::parameters(PREFIX, Part::Hallucinator, &table(model), Shape::new(1, 3, height, width), model)
+    let Outline { on_bicubic, layers, .. } = outline(model);
+    let (height, width) = if on_bicubic { HR } else { LR };
+    layers::parameters(PREFIX, Part::Hallucinator, &layers, Shape::new(1, 3, height, width), model)
 }
 
 /// 28x24 pictures in network units up to 112x96 by bicubic (a = -0.5), f32, unrounded.
@@ -61,10 +82,10 @@ pub fn bicubic(graph: &mut Graph, low: Value) -> Result<Value> {
 
 /// The hallucinated 112x96 pictures in network units, unrounded.
 pub fn hallucinate(model: &Model, graph: &mut Graph, bound: &Bound, low: Value, precision: Precision) -> Result<Value> {
+    let Outline { on_bicubic, layers, skip } = outline(model);
     let up = bicubic(graph, low)?;
-    let x = if model.hallucinator == Hallucinator::Fast { low } else { up };
-    let y = layers::build(PREFIX, &table(model), graph, bound, x, precision)?;
-    if model.hallucinator == Hallucinator::Srcnn {
+    let y = layers::build(PREFIX, &layers, graph, bound, if on_bicubic { up } else { low }, precision)?;
+    if !skip {
         return Ok(y);
     }
     graph.label(format!("{PREFIX}.skip"));

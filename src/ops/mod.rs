@@ -7,12 +7,14 @@ pub mod add;
 pub mod cast;
 pub mod center_loss;
 pub mod conv;
+pub mod cosine_loss;
 pub mod linear;
 pub mod pixel_loss;
 pub mod pixels;
 pub mod pool;
 pub mod prelu;
 pub mod resize;
+pub mod roofline;
 pub mod sgd;
 pub mod softmax_loss;
 

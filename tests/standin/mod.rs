@@ -34,6 +34,34 @@ pub const SCHEDULES: [(&str, &str); 8] = [
     ("warps_reversed", "late"),
 ];
 
+/// The schedules to run a kernel under. ThreadSanitizer sees a race in whatever order the threads come, so it needs only the copies early
+/// and late: two of the eight, in two of the orders.
+pub fn schedules() -> Vec<(&'static str, &'static str)> {
+    match sanitizer().as_deref() {
+        Some("tsan") => vec![SCHEDULES[0], SCHEDULES[5]],
+        _ => SCHEDULES.to_vec(),
+    }
+}
+
+/// The entries that the kernel sources export, sorted: what a fatbin holds, read without a compiler.
+pub fn exported() -> Vec<String> {
+    fn collect(folder: &Path, list: &mut Vec<String>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                collect(&path, list);
+            } else if path.extension().is_some_and(|extension| extension == "cu") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names = text.lines().filter_map(|line| line.strip_prefix("EXPORT_KERNEL("));
+                list.extend(names.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
+            }
+        }
+    }
+    let mut list = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels"), &mut list);
+    list.sort();
+    list
+}
+
 /// Whether this process runs over the stand-in driver. If not, runs the test `name` in a child that does.
 pub fn inside(name: &str) -> bool {
     if is_inside() {
@@ -64,6 +92,8 @@ pub fn child(folder: &Path) -> Command {
         let library = Command::new(compiler()).arg(format!("-print-file-name=lib{mode}.so")).output().unwrap().stdout;
         child.env("LD_PRELOAD", String::from_utf8(library).unwrap().trim());
         child.env("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=0");
+        // Rust's own synchronisation is not instrumented, so what ThreadSanitizer thinks of it means nothing.
+        child.env("TSAN_OPTIONS", "ignore_noninstrumented_modules=1");
     }
     child
 }

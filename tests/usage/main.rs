@@ -4,6 +4,7 @@
 mod data;
 mod doctor;
 mod embed;
+mod export;
 mod hallucinate;
 mod pictures;
 mod refused;
@@ -63,6 +64,9 @@ pub struct Shared {
     pub faces: PathBuf,
     /// A hallucinator and a recogniser.
     pub joint: PathBuf,
+    /// The same with the other hallucinators.
+    pub residual: PathBuf,
+    pub srcnn: PathBuf,
     /// A recogniser alone.
     pub recognizer: PathBuf,
     /// A hallucinator alone.
@@ -80,6 +84,8 @@ pub fn shared() -> &'static Shared {
         Shared {
             faces: root.join("faces"),
             joint: train(&root, "joint", "joint", &[]),
+            residual: train(&root, "residual", "joint", &["model.hallucinator=residual"]),
+            srcnn: train(&root, "srcnn", "joint", &["model.hallucinator=srcnn"]),
             recognizer: train(&root, "recognizer", "recognition-hr", &[]),
             hallucinator: train(&root, "hallucinator", "hallucination", &[]),
         }
