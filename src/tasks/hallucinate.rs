@@ -3,6 +3,7 @@
 use crate::data::folder::{self, Found};
 use crate::data::image::{Picture, encode_png};
 use crate::engine::Engine;
+use crate::engine::network::{Network, to_pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::{self, psnr};
@@ -10,7 +11,6 @@ use crate::model::Source;
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::{Network, to_pixels};
 use crate::tasks::pictures::{Pictures, Preparation, Prepared, Ways};
 use crate::tasks::{Context, output};
 use rayon::prelude::*;

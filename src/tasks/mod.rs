@@ -24,8 +24,6 @@ mod times;
 pub mod train;
 pub mod verify;
 
-pub use crate::engine::network;
-
 use crate::backend::{self, Choice, Device};
 use crate::error::{Error, Result};
 use std::sync::Arc;

@@ -244,7 +244,7 @@ fn data_gradient_equals_the_plain_loop() {
         let dy = output(&Conv::new(stride, pad, false), &[x, w]);
         for dtype in TYPES {
             Case::new(ConvData::new(stride, pad), in_type(dtype, normal("data", &[dy, w, x]), 0..0)).check();
-            // All that a tail can be, and for the rest of the shapes' bits the epilogues below.
+            // The fullest tail; every other one is asked for below, of fewer shapes.
             let tail = GradientTail { add: true, prelu: true, keep: true, bias: true };
             let tensors = in_type(dtype, normal("data", &[dy, w, x, x, x, Shape::vector(x.c)]), 5..6);
             let case = Case::new(ConvData { stride, pad, tail }, tensors);

@@ -68,15 +68,15 @@ impl GradientTail {
 
     /// Where everything lies that the tail reads and writes.
     pub(super) fn regions(&self, io: &Io, own: usize) -> Operands {
-        let absent = |present: bool, region: Region| if present { region } else { Region::ABSENT };
+        let when = |present: bool, region: Region| if present { region } else { Region::ABSENT };
         let (z, dslope) = (own + usize::from(self.add), 1 + usize::from(self.keep));
         Operands {
-            residual: absent(self.add, io.read(own)),
-            z: absent(self.prelu, io.read(z)),
-            slope: absent(self.prelu, io.read(z + 1)),
-            before: absent(self.keep, io.write(1)),
-            dslope: absent(self.prelu, io.write(dslope)),
-            dbias: absent(self.bias, io.write(dslope + 1)),
+            residual: when(self.add, io.read(own)),
+            z: when(self.prelu, io.read(z)),
+            slope: when(self.prelu, io.read(z + 1)),
+            before: when(self.keep, io.write(1)),
+            dslope: when(self.prelu, io.write(dslope)),
+            dbias: when(self.bias, io.write(dslope + 1)),
         }
     }
 }

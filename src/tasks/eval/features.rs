@@ -5,6 +5,7 @@ use super::Sample;
 use super::pictures::Pictures;
 use super::restoration::{Quality, Sides};
 use crate::backend::Device;
+use crate::engine::network::{Network, Runner, to_pixels};
 use crate::error::Result;
 use crate::graph::Times;
 use crate::metrics;
@@ -13,7 +14,6 @@ use crate::model::Source;
 use crate::resample::{self, Flavour};
 use crate::shape::{HR, LR};
 use crate::tasks::Context;
-use crate::tasks::network::{Network, Runner, to_pixels};
 use rayon::prelude::*;
 use std::sync::Arc;
 

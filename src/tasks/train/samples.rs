@@ -4,6 +4,7 @@ use super::session::Session;
 use crate::backend::Device;
 use crate::checkpoint::Run;
 use crate::data::faces::Faces;
+use crate::engine::network::{Network, to_pixels};
 use crate::error::Result;
 use crate::metrics::verification::cosine;
 use crate::metrics::{self, psnr};
@@ -12,7 +13,6 @@ use crate::report::grid::{self, Noted, Tile};
 use crate::resample::{self, Flavour};
 use crate::shape::{HR, LR};
 use crate::tasks::eval::note;
-use crate::tasks::network::{Network, to_pixels};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 

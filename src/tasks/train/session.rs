@@ -3,13 +3,13 @@
 use crate::backend::Device;
 use crate::checkpoint::{self, Checkpoint, Metrics, Run, State};
 use crate::data::batch::Batch;
+use crate::engine::network::{Network, fitting, load};
 use crate::error::{Error, Result};
 use crate::formats::safetensors::{self, Tensor, Tensors};
 use crate::graph::{Program, Times, Value};
 use crate::model::config::{Config, Stage, Word};
 use crate::model::{self, Model, Parameter, Parameters, Training};
 use crate::tasks::Context;
-use crate::tasks::network::{Network, fitting, load};
 use crate::tasks::train::start::Init;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
