@@ -218,15 +218,17 @@ pub unsafe extern "C" fn hallucinet_verify(
         let engine = unsafe { alive(engine) }?;
         // SAFETY: the caller promises pictures and their bytes.
         let (first, second) = unsafe { (pictures(first, 1)?, pictures(second, 1)?) };
-        let found: Verified = engine.verify(first[0], second[0])?;
-        let answer = if threshold.is_nan() { found.same } else { Some(found.cosine >= threshold) };
+        let found: Verified = match threshold.is_nan() {
+            true => engine.verify(first[0], second[0])?,
+            false => engine.verify_at(first[0], second[0], threshold)?,
+        };
         if !cosine.is_null() {
             // SAFETY: not null, and the caller promises that it may be written to.
             unsafe { put(cosine, found.cosine, "cosine") }?;
         }
         if !same.is_null() {
             // SAFETY: not null, and the caller promises that it may be written to.
-            unsafe { put(same, answer.map_or(-1, i32::from), "same") }?;
+            unsafe { put(same, found.same.map_or(-1, i32::from), "same") }?;
         }
         Ok(())
     })

@@ -222,6 +222,12 @@ pub fn remove_temporaries(folder: &Path) {
     }
 }
 
+/// The SHA-256 of some bytes in hexadecimal, as `sha256sum` prints it.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Makes the names in a folder durable.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! A run that was stopped and resumed, however and however often, ends with the same bytes as one that never stopped.
 
 use hallucinet::backend::Choice;
+use hallucinet::checkpoint::EVENTS_FILE;
 use hallucinet::data::synth;
 use hallucinet::model::config::{Config, Overrides};
 use hallucinet::tasks::{Context, Listener, train};
@@ -79,7 +80,7 @@ fn stopping_after_every_step_changes_nothing() {
     }
     assert_eq!(stops, 6, "one stop after each step but the last");
     assert!(model(&whole) == model(&pieces));
-    for file in ["metrics.jsonl", "samples/step-7.png", "stages/1-recognition-hr/model.safetensors"] {
+    for file in ["metrics.jsonl", EVENTS_FILE, "samples/step-7.png", "stages/1-recognition-hr/model.safetensors"] {
         assert!(std::fs::read(whole.join(file)).unwrap() == std::fs::read(pieces.join(file)).unwrap(), "{file}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! * [`save`], [`latest`]: `checkpoints/step-N/{model,optimizer}.safetensors, state.json`.
 //! * [`Run`]: the run folder: configuration, origin, metrics, last good model; one writer at a time.
-//! * [`resolve_model`]: from what the user gives as `--model` to the weights file; [`threshold`]: the calibration beside it.
+//! * [`resolve_model`]: from what the user gives as `--model` to the weights file; [`Calibration`]: the threshold beside it.
 
 mod calibration;
 mod metrics;
@@ -11,8 +11,8 @@ mod run;
 mod state;
 mod steps;
 
-pub use calibration::{CALIBRATION_FILE, threshold};
-pub use metrics::Metrics;
+pub use calibration::{CALIBRATION_FILE, Calibration};
+pub use metrics::{EVENTS_FILE, Metrics};
 pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};
 pub use steps::{Checkpoint, Found, latest, save};

@@ -63,6 +63,16 @@ pub fn has_picture_name(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// The ending of the name of a file with this content; a JPEG's for what is no picture, which its reader will say.
+pub fn extension_of(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [b'P', b'2' | b'5', ..] => "pgm",
+        [b'P', b'3' | b'6', ..] => "ppm",
+        _ => "jpg",
+    }
+}
+
 /// Reads a picture; what is not a whole picture is an [`Error::Input`] that names the file.
 pub fn read(path: &Path) -> Result<Picture> {
     let bytes = read_bounded(path, MAX_FILE)?;
@@ -70,7 +80,7 @@ pub fn read(path: &Path) -> Result<Picture> {
 }
 
 /// Reads a regular file of at most `limit` bytes; pipes and devices, which may never end, are refused.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let cannot = || Error::reading(path);
     let metadata = std::fs::metadata(path).map_err(cannot())?;
     if !metadata.is_file() {

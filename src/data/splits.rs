@@ -51,6 +51,14 @@ impl Splits {
         }
     }
 
+    /// Whether a list is one of clips: a line of such a list has five fields, one of `pairs.txt` four at most.
+    ///
+    /// # Errors
+    /// As [`Splits::read`], for a list that cannot be read or has no line.
+    pub fn recognises(path: &Path) -> Result<bool> {
+        Ok(fields(&Lines::read(path)?.take("a list of pairs")?).len() == 5)
+    }
+
     /// The numbers of the folds that are there, ascending.
     pub fn folds(&self) -> Vec<usize> {
         let mut folds: Vec<usize> = self.pairs.iter().map(|pair| pair.fold).collect();

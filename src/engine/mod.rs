@@ -23,7 +23,7 @@ pub mod picture;
 pub use picture::{Image, Prepared};
 
 use crate::backend::{self, Choice};
-use crate::checkpoint;
+use crate::checkpoint::{self, Calibration};
 use crate::data::image::Picture;
 use crate::error::{Error, Result};
 use crate::formats::safetensors;
@@ -70,14 +70,17 @@ impl Device {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     network: Network,
-    threshold: Option<f64>,
+    calibration: Calibrated,
     input: Option<Source>,
 }
+
+/// The calibration of a model, or why the one beside it cannot be used.
+type Calibrated = std::result::Result<Calibration, String>;
 
 impl Loaded {
     /// From which cosine on [`Engine::verify`] says that two faces are the same person's; wins over the model's calibration.
     pub fn with_threshold(self, threshold: f64) -> Self {
-        Loaded { threshold: Some(threshold), ..self }
+        Loaded { calibration: Ok(Calibration { threshold: Some(threshold), ..Calibration::default() }), ..self }
     }
 
     /// What goes into the networks. Where nothing is said 24x28 pictures are low resolution and all others are high.
@@ -91,8 +94,8 @@ impl Loaded {
     /// `Device` where the one asked for is not there.
     pub fn on(self, device: Device) -> Result<Engine> {
         let (opened, why) = backend::open(device.choice, device.threads)?;
-        let Loaded { network, threshold, input } = self;
-        Ok(Engine { why, threshold, input, ..Engine::new(network, opened) })
+        let Loaded { network, calibration, input } = self;
+        Ok(Engine { why, calibration, input, ..Engine::new(network, opened) })
     }
 }
 
@@ -101,7 +104,7 @@ pub struct Engine {
     network: Network,
     device: Arc<dyn backend::Device>,
     why: String,
-    threshold: Option<f64>,
+    calibration: Calibrated,
     input: Option<Source>,
     /// One for each kind of picture and batch that was needed so far. Whoever holds the lock has the device to itself.
     runners: Mutex<Vec<Runner>>,
@@ -150,7 +153,15 @@ impl Engine {
     /// `Input` for what is not there or no model, `Io`.
     pub fn load(path: impl AsRef<Path>) -> Result<Loaded> {
         let file = checkpoint::resolve_model(path.as_ref())?;
-        Ok(Loaded { network: Network::load(&file)?, threshold: checkpoint::threshold(&file)?, input: None })
+        let network = Network::load(&file)?;
+        let calibration = match Calibration::beside(&file)? {
+            // Only who asks for a verdict need be told that the calibration is another model's.
+            Some(found) => {
+                found.check(&file, &network.fingerprint()?).map(|()| found).map_err(|error| error.to_string())
+            }
+            None => Ok(Calibration::default()),
+        };
+        Ok(Loaded { network, calibration, input: None })
     }
 
     /// As [`Engine::load`], from the bytes of a model file; there is no calibration.
@@ -160,13 +171,15 @@ impl Engine {
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Loaded> {
         const PLACE: &str = "the model in memory";
         let contents = safetensors::read_from(PLACE, bytes.len() as u64, &mut bytes)?;
-        Ok(Loaded { network: Network::from_contents(contents, PLACE)?, threshold: None, input: None })
+        let network = Network::from_contents(contents, PLACE)?;
+        Ok(Loaded { network, calibration: Ok(Calibration::default()), input: None })
     }
 
     /// A model on a device that is open already.
     pub fn new(network: Network, device: Arc<dyn backend::Device>) -> Self {
         let why = "given".to_owned();
-        Engine { network, device, why, threshold: None, input: None, runners: Mutex::default() }
+        let calibration = Ok(Calibration::default());
+        Engine { network, device, why, calibration, input: None, runners: Mutex::default() }
     }
 
     /// The device's name, what it is, and why it is this one: `cpu (AVX-512, 2 threads): asked for`.
@@ -206,15 +219,31 @@ impl Engine {
         units.chunks_exact(3 * HR.0 * HR.1).map(|units| Picture::new(HR.1, HR.0, to_pixels(units))).collect()
     }
 
-    /// Whether two pictures show the same person, by the cosine of `[f(x), f(flip x)]` and the threshold of the model's calibration
-    /// or [`Loaded::with_threshold`].
+    /// Whether two pictures show the same person, by the cosine of `[f(x), f(flip x)]` and the threshold of
+    /// [`Loaded::with_threshold`] or of the model's calibration, where that was made for pictures of this kind.
+    ///
+    /// # Errors
+    /// As [`Engine::embed`], and `Input` where the calibration beside the model is another model's.
+    pub fn verify(&self, first: Image, second: Image) -> Result<Verified> {
+        let prepared = self.prepared(&[first, second], self.input)?;
+        let calibration = self.calibration.as_ref().map_err(|other| Error::Input(other.clone()))?;
+        let inputs: Vec<&str> = prepared.iter().map(|picture| picture.source.word()).collect();
+        let threshold = calibration.threshold_for(true, &inputs).unwrap_or(None);
+        self.compare(&prepared, threshold)
+    }
+
+    /// As [`Engine::verify`] with a threshold of the caller's.
     ///
     /// # Errors
     /// As [`Engine::embed`].
-    pub fn verify(&self, first: Image, second: Image) -> Result<Verified> {
-        let features = self.embed_mirrored(&[first, second])?;
+    pub fn verify_at(&self, first: Image, second: Image, threshold: f64) -> Result<Verified> {
+        self.compare(&self.prepared(&[first, second], self.input)?, Some(threshold))
+    }
+
+    fn compare(&self, two: &[Prepared], threshold: Option<f64>) -> Result<Verified> {
+        let features = self.features(two, true)?;
         let (first, second) = features.values.split_at(features.width);
-        Verified::new(first, second, self.threshold)
+        Verified::new(first, second, threshold)
     }
 
     /// The features of prepared pictures, with those of their mirror images behind them where `mirror` says so.

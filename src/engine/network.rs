@@ -4,8 +4,9 @@
 use crate::backend::Device;
 use crate::checkpoint;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
-use crate::graph::{Graph, Plan, Program, largest_batch};
+use crate::graph::{Graph, Plan, Program, Times, largest_batch};
 use crate::model::config::Config;
 use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::{HR, LR};
@@ -78,6 +79,11 @@ impl Network {
         safetensors::to_bytes(&self.tensors, &self.metadata())
     }
 
+    /// What tells this model from every other: the SHA-256 of its file.
+    pub fn fingerprint(&self) -> Result<String> {
+        Ok(files::sha256(&self.to_bytes()?))
+    }
+
     /// This network's recogniser behind another network's hallucinator, or behind bicubic.
     pub fn behind(&self, hallucinator: Option<&Network>) -> Network {
         let mut model = Model { has_hallucinator: hallucinator.is_some(), ..self.model.clone() };
@@ -116,27 +122,36 @@ impl Network {
 /// and which batch fits; that one is computed from plans (`bytes` tells what the plan of a batch takes), not by trying.
 ///
 /// # Errors
-/// `Device`.
+/// `Memory`, `Device`.
 pub fn load(
     device: &Arc<dyn Device>,
     plan: Plan,
     batch: usize,
     bytes: impl Fn(usize) -> Result<usize>,
 ) -> Result<Program> {
-    let info = device.info();
-    if let Some(memory) = info.memory.filter(|memory| plan.memory_bytes() > memory.free) {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let (needed, free, total) = (mib(plan.memory_bytes()), mib(memory.free), mib(memory.total));
-        let advice = match largest_batch(batch, memory.free, bytes)? {
-            0 => "not even one picture fits".to_owned(),
-            fits => format!("the largest batch that fits is {fits}"),
-        };
-        return Err(Error::Device(format!(
-            "{}: a batch of {batch} needs {needed} MiB, {free} of {total} MiB are free; {advice}",
-            info.name
-        )));
+    let needed = plan.memory_bytes();
+    let fits = device.info().memory.is_none_or(|memory| needed <= memory.free);
+    if fits {
+        match Program::new(Arc::clone(device), plan) {
+            Err(Error::Memory(_)) => {}
+            loaded => return loaded,
+        }
     }
-    Program::new(Arc::clone(device), plan)
+    let info = device.info();
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    // What was refused although it should have fitted does not fit: only less than it may.
+    let (free, total) = info.memory.map_or((0, 0), |memory| (memory.free, memory.total));
+    let advice = match largest_batch(batch.saturating_sub(1), free.min(needed), bytes)? {
+        0 => "not even one picture fits".to_owned(),
+        fits => format!("the largest batch that fits is {fits}"),
+    };
+    Err(Error::Memory(format!(
+        "{}: out of memory: a batch of {batch} needs {} MiB, {} of {} MiB are free; {advice}",
+        info.name,
+        mib(needed),
+        mib(free),
+        mib(total)
+    )))
 }
 
 /// The tensor of a parameter, if it is there and of its shape.
@@ -206,9 +221,7 @@ impl Runner {
         let size = picture_bytes(self.source);
         for pixels in pixels.chunks(self.batch * size) {
             let count = pixels.len() / size;
-            let mut whole = pixels.to_vec();
-            whole.resize(self.batch * size, 0);
-            self.program.write(self.values.pixels, &whole)?;
+            self.write(pixels)?;
             self.program.run()?;
             let pictures: Vec<f32> = self.program.read(self.values.pictures)?;
             outputs.pictures.extend_from_slice(&pictures[..count * 3 * HR.0 * HR.1]);
@@ -218,6 +231,19 @@ impl Runner {
             }
         }
         Ok(outputs)
+    }
+
+    /// Runs one batch of pictures, or less, and adds the time of every layer.
+    pub fn run_timed(&self, pixels: &[u8], times: &mut Times) -> Result<()> {
+        self.write(pixels)?;
+        self.program.run_timed(times)
+    }
+
+    /// Brings pictures to the device; what they leave of the batch is black.
+    fn write(&self, pixels: &[u8]) -> Result<()> {
+        let mut whole = pixels.to_vec();
+        whole.resize(self.batch * picture_bytes(self.source), 0);
+        self.program.write(self.values.pixels, &whole)
     }
 }
 

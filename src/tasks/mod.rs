@@ -3,6 +3,8 @@
 
 pub mod ablate;
 pub mod bench;
+pub mod calibrate;
+pub mod check;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;
@@ -10,16 +12,17 @@ pub mod embed;
 pub mod eval;
 pub mod export;
 pub mod hallucinate;
+pub mod identify;
+pub mod import;
 pub mod inspect;
 pub mod output;
 pub mod pack;
 pub mod pictures;
 pub mod plan;
 pub mod synth;
+mod times;
 pub mod train;
 pub mod verify;
-
-pub use crate::engine::network;
 
 use crate::backend::{self, Choice, Device};
 use crate::error::{Error, Result};

@@ -9,12 +9,12 @@ use crate::data::align::{self, Alignment, CentreCuts, Crop, Landmarks};
 use crate::data::folder::{self, Found};
 use crate::data::image::{self, Picture};
 pub use crate::engine::Prepared;
+use crate::engine::network::Network;
 use crate::engine::{Engine, picture};
 use crate::error::{Error, Result};
 use crate::model::{Model, Source, config};
 use crate::resample::Flavour;
 use crate::tasks::Context;
-use crate::tasks::network::Network;
 use crate::tasks::train::beside;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -129,6 +129,7 @@ fn alignment(
 #[derive(Clone, Debug)]
 pub struct Pictures {
     found: Vec<Found>,
+    sources: Vec<Source>,
     preparation: Preparation,
 }
 
@@ -138,10 +139,12 @@ impl Pictures {
     /// # Errors
     /// As [`Preparation::prepare`], for the first picture that is wrong.
     pub fn check(context: &Context, preparation: Preparation, found: Vec<Found>) -> Result<Self> {
+        let mut sources = Vec::with_capacity(found.len());
         let mut cuts = CentreCuts::default();
         for chunk in found.chunks(CHUNK) {
             context.check_stopped()?;
             for prepared in prepare_all(&preparation, chunk)? {
+                sources.push(prepared.source);
                 cuts.add(&prepared.name, prepared.centre_cut);
             }
         }
@@ -152,12 +155,17 @@ impl Pictures {
             )
         };
         cuts.warning(advice).iter().for_each(|warning| context.listener.warn(warning));
-        Ok(Pictures { found, preparation })
+        Ok(Pictures { found, sources, preparation })
     }
 
     /// Which files they are.
     pub fn found(&self) -> &[Found] {
         &self.found
+    }
+
+    /// How each goes into the network, in order.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Their names, in order.

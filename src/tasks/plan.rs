@@ -82,7 +82,7 @@ pub fn plan(request: &Request) -> Result<Vec<Account>> {
     };
     if let Some(source) = request.inference {
         let batch = request.batch.unwrap_or(request.config.train.recipe.batch);
-        let word = if source == Source::Hr { "hr" } else { "lr" };
+        let word = source.word();
         let (graph, _) = model::inference(&model, source, batch)?;
         return Ok(vec![account(format!("inference {word}"), batch, graph.plan())]);
     }

@@ -1,12 +1,11 @@
 //! `verify`: do two pictures show the same person? The cosine of their features against a threshold, where there is one.
 
-use crate::checkpoint;
 use crate::data::folder::Found;
 pub use crate::engine::Verified;
+use crate::engine::network::Network;
 use crate::error::Result;
-use crate::tasks::Context;
-use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Pictures, Preparation, Ways};
+use crate::tasks::{Context, calibrate};
 use std::path::{Path, PathBuf};
 
 /// What the command line asks for.
@@ -30,21 +29,13 @@ pub fn verify(context: &Context, request: &Request) -> Result<Verified> {
     let device = context.open_device()?;
     let network = Network::load(&request.model)?;
     pictures::needs_recognizer(&network, &request.model)?;
-    let threshold = match request.threshold {
-        Some(threshold) => Some(threshold),
-        None => checkpoint::threshold(&checkpoint::resolve_model(&request.model)?)?,
-    };
     let preparation = Preparation::new(&network.model, &request.ways)?;
     let found = [&request.first, &request.second].map(|path| found(path));
     let pictures = Pictures::check(context, preparation, found.into())?;
+    let Request { model, mirror, .. } = request;
+    let threshold = calibrate::threshold(context, &network, model, request.threshold, *mirror, pictures.sources())?;
     let (rows, width) = pictures::features(context, &device, &network, &pictures, request.mirror)?;
     let (first, second) = rows.split_at(width);
-    if threshold.is_none() {
-        context.listener.warn(&format!(
-            "{} is not calibrated, so nothing says from which cosine on it is the same person: give --threshold T",
-            request.model.display()
-        ));
-    }
     Verified::new(first, second, threshold)
 }
 

@@ -4,6 +4,7 @@ mod align;
 mod batch;
 mod faces;
 mod image;
+mod landmarks;
 mod lists;
 mod pack;
 mod resample;

@@ -14,6 +14,7 @@ mod pixels;
 mod pool;
 mod prelu;
 mod resize;
+mod roofline;
 mod sgd;
 mod softmax_loss;
 #[path = "../standin/mod.rs"]

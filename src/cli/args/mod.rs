@@ -4,8 +4,10 @@
 mod ablate;
 mod data;
 mod faces;
+mod import;
 mod measure;
 mod models;
+mod people;
 mod train;
 mod values;
 
@@ -16,10 +18,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 pub use ablate::Ablate;
-pub use data::{Degrade, Info, Pack, Synth};
+pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
+pub use import::{Channels, Import};
 pub use measure::{Network, Plan};
 pub use models::{Export, ExportFormat};
+pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -61,7 +65,7 @@ pub enum Command {
     Synth(Synth),
     Pack(Pack),
     Info(Info),
-    Check(Info),
+    Check(Check),
     Degrade(Degrade),
     Train(Train),
     Eval(Eval),
@@ -69,6 +73,9 @@ pub enum Command {
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Calibrate(Calibrate),
+    Identify(Identify),
+    Import(Import),
     Export(Export),
     Plan(Plan),
     Bench(Network),
@@ -127,6 +134,13 @@ enum Verb {
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
+    Calibrate(Calibrate),
+    /// Say who pictures show, from a gallery of people that is kept in one file
+    #[command(override_usage = people::IDENTIFY_USAGE)]
+    Identify(people::IdentifyArgs),
+    /// Take another program's file: weights become a model, pictures a folder
+    Import(Import),
     /// Write a model as files that other programs read: ONNX with a probe, safetensors
     Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
@@ -160,6 +174,9 @@ where
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
+        Verb::Identify(identify) => Command::Identify(identify.checked()?),
+        Verb::Import(import) => Command::Import(import),
         Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ExportFormat;
+use super::{Channels, ExportFormat};
 use crate::model::config::{PRESETS, Word};
 
 /// `--device`: where to compute.
@@ -43,6 +43,14 @@ pub fn device(text: &str) -> Parsed<Device> {
             .and_then(|number| number.parse().ok())
             .map(|number| Device::Cuda(Some(number)))
             .ok_or_else(|| "one of auto, cpu, cuda, cuda:N".to_owned()),
+    }
+}
+
+pub fn channels(text: &str) -> Parsed<Channels> {
+    match text {
+        "rgb" => Ok(Channels::Rgb),
+        "bgr" => Ok(Channels::Bgr),
+        _ => Err("rgb or bgr".to_owned()),
     }
 }
 
@@ -93,6 +101,14 @@ pub fn threshold(text: &str) -> Parsed<f64> {
         .ok()
         .filter(|number| (-1.0..=1.0).contains(number))
         .ok_or_else(|| "a cosine, a number from -1 to 1".to_owned())
+}
+
+/// A share of something, neither none of it nor all.
+pub fn rate(text: &str) -> Parsed<f64> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0.0 && *number < 1.0)
+        .ok_or_else(|| "a share between 0 and 1, such as 1e-3".to_owned())
 }
 
 pub fn input(text: &str) -> Parsed<Input> {

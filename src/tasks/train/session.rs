@@ -3,13 +3,13 @@
 use crate::backend::Device;
 use crate::checkpoint::{self, Checkpoint, Metrics, Run, State};
 use crate::data::batch::Batch;
+use crate::engine::network::{Network, fitting, load};
 use crate::error::{Error, Result};
 use crate::formats::safetensors::{self, Tensor, Tensors};
-use crate::graph::{Program, Value};
+use crate::graph::{Program, Times, Value};
 use crate::model::config::{Config, Stage, Word};
 use crate::model::{self, Model, Parameter, Parameters, Training};
 use crate::tasks::Context;
-use crate::tasks::network::{Network, fitting, load};
 use crate::tasks::train::start::Init;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -60,11 +60,16 @@ pub struct Finished {
     pub run: PathBuf,
 }
 
+/// Steps of a stage that are timed layer by layer, after the first one, in which caches fill and lists are recorded.
+const TIMED: std::ops::Range<u64> = 1..4;
+
 /// A stage on the device.
 struct Live {
     stage: usize,
     program: Program,
     values: Training,
+    /// Steps since the stage was entered in this process.
+    steps: u64,
 }
 
 /// The networks of a run.
@@ -83,6 +88,8 @@ pub struct Session {
     /// first stage with such a loss began.
     teacher: Option<Vec<Vec<f32>>>,
     live: Option<Live>,
+    /// Of some steps of each stage; none of a stage that was entered for too few.
+    times: Vec<Times>,
     fingerprint: String,
 }
 
@@ -109,6 +116,7 @@ impl Session {
             velocities: Tensors::new(),
             teacher: None,
             live: None,
+            times: vec![Times::default(); config.stages().len()],
             fingerprint: init.fingerprint,
             config,
             model,
@@ -167,7 +175,7 @@ impl Session {
             }
             self.teacher = Some(weights);
         }
-        self.live = Some(Live { stage, program, values });
+        self.live = Some(Live { stage, program, values, steps: 0 });
         Ok(())
     }
 
@@ -186,7 +194,7 @@ impl Session {
     /// # Errors
     /// `Numeric` when a loss or the gradient is not finite; weights and centers are then as before the step.
     pub fn step(&mut self, batch: &Batch, stage_step: u64) -> Result<Losses> {
-        let Some(Live { stage, program, values }) = &self.live else {
+        let Some(Live { stage, program, values, steps }) = &mut self.live else {
             return Err(Error::Shape("a step outside any stage".into()));
         };
         let recipe = &self.stages[*stage].recipe;
@@ -198,7 +206,11 @@ impl Session {
             program.write(values.labels, &labels)?;
         }
         program.write(values.rates, &[(recipe.lr * rate) as f32, (recipe.hallucinator_lr * rate) as f32])?;
-        program.run()?;
+        match TIMED.contains(steps) {
+            true => program.run_timed(&mut self.times[*stage])?,
+            false => program.run()?,
+        }
+        *steps += 1;
         let number = |value: Value| program.read::<f32>(value).map(|read| f64::from(read[0]));
         let losses = Losses {
             pixel: values.pixel.map(number).transpose()?,
@@ -316,6 +328,11 @@ impl Session {
             run.write(&format!("{folder}/{}", checkpoint::MODEL_FILE), &model)?;
         }
         Ok(())
+    }
+
+    /// How long each layer of a step took, for each stage.
+    pub fn times(&self) -> &[Times] {
+        &self.times
     }
 
     /// The device the run is on.

@@ -5,13 +5,13 @@ use crate::checkpoint::{self, Run, State};
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces::{Faces, Selection, Source};
 use crate::data::lists::People;
+use crate::engine::network::fitting;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Tensors};
 use crate::model::config::{Config, Data, Mode};
 use crate::model::{Model, Parameter, Part};
 use crate::tasks::Context;
-use crate::tasks::network::fitting;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
