@@ -12,8 +12,8 @@ mod state;
 mod steps;
 
 pub use calibration::{CALIBRATION_FILE, Calibration};
-pub use metrics::Metrics;
-pub use run::{Origin, Run, resolve_model};
+pub use metrics::{EVENTS_FILE, Metrics};
+pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};
 pub use steps::{Checkpoint, Found, latest, save};
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// The effective configuration, which `--resume` reads.
-const CONFIG_FILE: &str = "config.toml";
+pub const CONFIG_FILE: &str = "config.toml";
 const ORIGIN_FILE: &str = "run.json";
 const METRICS_FILE: &str = "metrics.jsonl";
 /// No configuration or origin is larger, in bytes.

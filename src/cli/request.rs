@@ -6,7 +6,8 @@ use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
 use crate::tasks::{
-    bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, pack, plan, synth, verify,
+    ablate, bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, import, pack, plan,
+    synth, verify,
 };
 use std::path::PathBuf;
 
@@ -44,6 +45,11 @@ pub fn eval(given: args::Eval) -> eval::Request {
     }
 }
 
+pub fn ablate(given: args::Ablate) -> Result<ablate::Request> {
+    let args::Ablate { config: source_of, overrides, data, pairs, out, seeds, folds, rows, dry_run: _ } = given;
+    Ok(ablate::Request { config: config(&source_of, &overrides)?, data, pairs, out, seeds, folds, rows })
+}
+
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
     let args::Synth { out, identities, images, sheet } = given;
     synth::Request { out, identities, images, seed: seed.unwrap_or(SEED), sheet }
@@ -68,8 +74,8 @@ pub fn degrade(given: args::Degrade) -> degrade::Request {
 }
 
 pub fn hallucinate(given: args::Hallucinate) -> hallucinate::Request {
-    let args::Hallucinate { model, inputs, out, sheet, data, cut } = given;
-    hallucinate::Request { model, inputs, out, sheet, ways: ways(None, data, cut) }
+    let args::Hallucinate { model, inputs, out, sheet, skip_existing, data, cut } = given;
+    hallucinate::Request { model, inputs, out, sheet, skip_existing, ways: ways(None, data, cut) }
 }
 
 pub fn embed(given: args::Embed) -> embed::Request {
@@ -108,6 +114,15 @@ pub fn identify(given: args::Identify) -> identify::Request {
         }
     };
     identify::Request { gallery: given.gallery, action }
+}
+
+pub fn import(given: args::Import) -> import::Request {
+    let args::Import { file, out, channels, cut: given } = given;
+    let channels = channels.map(|channels| match channels {
+        args::Channels::Rgb => import::Channels::Rgb,
+        args::Channels::Bgr => import::Channels::Bgr,
+    });
+    import::Request { file, out, channels, cut: cut(given) }
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {

@@ -1,13 +1,12 @@
 //! A picture of any size to the 96x112 face the networks know: as it is, by a rectangle, by five landmarks, or by the centre.
 //! Knows pictures and points, nothing of folders or packs.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::{Picture, read_bounded};
+use super::image::Picture;
+pub use super::landmarks::Landmarks;
 use crate::error::{Error, Result};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::HR;
@@ -16,9 +15,6 @@ use crate::shape::HR;
 /// whole numbers from 0. From SphereFace's preprocessing, whose MATLAB coordinates begin at 1.
 pub const TEMPLATE: Points =
     [[29.2946, 50.6963], [64.5318, 50.5014], [47.0252, 70.7366], [32.5493, 91.3655], [61.7299, 91.2041]];
-
-/// Larger landmark files are refused unread.
-const MAX_LIST: u64 = 1 << 30;
 
 /// Five points, x then y, in the order of [`TEMPLATE`].
 pub type Points = [[f64; 2]; 5];
@@ -85,77 +81,6 @@ impl std::fmt::Display for Alignment {
     }
 }
 
-/// The five points of many pictures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Landmarks {
-    file: PathBuf,
-    points: HashMap<String, Points>,
-}
-
-impl Landmarks {
-    /// Reads a list: a line a picture, its path relative to the data folder, then ten numbers (x y of the left eye, right eye,
-    /// nose, left and right mouth corner) and perhaps an eleventh, a score, which is not used. Tabs, spaces or commas; lines
-    /// that begin with `#` are comments. Errors name the file and the line.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read_bounded(path, MAX_LIST)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| Error::Input(format!("{}: not text in UTF-8 ({error})", path.display())))?;
-        let mut points = HashMap::new();
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let at = |reason: String| Error::Input(format!("{}, line {}: {reason}", path.display(), number + 1));
-            let (name, row) = parse_row(line).map_err(at)?;
-            if points.insert(name.clone(), row).is_some() {
-                return Err(at(format!("{name} has a row already")));
-            }
-        }
-        if points.is_empty() {
-            return Err(Error::Input(format!("{} has no landmarks", path.display())));
-        }
-        Ok(Landmarks { file: path.to_owned(), points })
-    }
-
-    /// The points of a picture, by its path relative to the data folder.
-    pub fn of(&self, relative_path: &str) -> Option<&Points> {
-        self.points.get(relative_path)
-    }
-
-    /// Number of pictures that have points.
-    pub fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// Never true of a list that was read.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-}
-
-fn parse_row(line: &str) -> std::result::Result<(String, Points), String> {
-    // A path may have spaces where a tab or comma ends it.
-    let end = line.find('\t').or_else(|| line.find(',')).or_else(|| line.find(' ')).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    let numbers: Vec<f64> = rest
-        .split([' ', '\t', ','])
-        .filter(|word| !word.is_empty())
-        .map(|word| match word.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(format!("\"{word}\" is not a finite number")),
-        })
-        .collect::<std::result::Result<_, _>>()?;
-    if !matches!(numbers.len(), 10 | 11) {
-        return Err(format!("{} numbers after the path, where 10 (or 11 with a score) are needed", numbers.len()));
-    }
-    let mut points = Points::default();
-    for (point, pair) in points.iter_mut().zip(numbers.chunks_exact(2)) {
-        point.copy_from_slice(pair);
-    }
-    Ok((name.trim().trim_start_matches("./").replace('\\', "/"), points))
-}
-
 /// Makes a 96x112 face of a picture, and says whether that took the centre for want of anything better. A picture of that size
 /// is used as it is. `relative_path` is the picture's path under the data folder: the key of its landmarks, and its name in
 /// errors.
@@ -179,10 +104,10 @@ pub fn prepare(picture: &Picture, relative_path: &str, alignment: &Alignment) ->
         }
         Alignment::Landmarks(landmarks) => {
             let points = landmarks.of(relative_path).ok_or_else(|| {
-                Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file.display()))
+                Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file().display()))
             })?;
             let face = by_points(picture, points).ok_or_else(|| {
-                Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file.display()))
+                Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file().display()))
             })?;
             Ok((face, false))
         }

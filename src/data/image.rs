@@ -63,6 +63,16 @@ pub fn has_picture_name(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// The ending of the name of a file with this content; a JPEG's for what is no picture, which its reader will say.
+pub fn extension_of(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [b'P', b'2' | b'5', ..] => "pgm",
+        [b'P', b'3' | b'6', ..] => "ppm",
+        _ => "jpg",
+    }
+}
+
 /// Reads a picture; what is not a whole picture is an [`Error::Input`] that names the file.
 pub fn read(path: &Path) -> Result<Picture> {
     let bytes = read_bounded(path, MAX_FILE)?;

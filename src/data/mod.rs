@@ -5,10 +5,12 @@
 //! says which face is which sample.
 
 pub mod align;
+pub mod archive;
 pub mod batch;
 pub mod faces;
 pub mod folder;
 pub mod image;
+mod landmarks;
 pub mod likeness;
 pub mod lists;
 mod netpbm;

@@ -70,7 +70,6 @@ impl Device {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     network: Network,
-    threshold: Option<f64>,
     calibration: Calibrated,
     input: Option<Source>,
 }
@@ -81,7 +80,7 @@ type Calibrated = std::result::Result<Calibration, String>;
 impl Loaded {
     /// From which cosine on [`Engine::verify`] says that two faces are the same person's; wins over the model's calibration.
     pub fn with_threshold(self, threshold: f64) -> Self {
-        Loaded { threshold: Some(threshold), ..self }
+        Loaded { calibration: Ok(Calibration { threshold: Some(threshold), ..Calibration::default() }), ..self }
     }
 
     /// What goes into the networks. Where nothing is said 24x28 pictures are low resolution and all others are high.
@@ -95,8 +94,8 @@ impl Loaded {
     /// `Device` where the one asked for is not there.
     pub fn on(self, device: Device) -> Result<Engine> {
         let (opened, why) = backend::open(device.choice, device.threads)?;
-        let Loaded { network, threshold, calibration, input } = self;
-        Ok(Engine { why, threshold, calibration, input, ..Engine::new(network, opened) })
+        let Loaded { network, calibration, input } = self;
+        Ok(Engine { why, calibration, input, ..Engine::new(network, opened) })
     }
 }
 
@@ -105,7 +104,6 @@ pub struct Engine {
     network: Network,
     device: Arc<dyn backend::Device>,
     why: String,
-    threshold: Option<f64>,
     calibration: Calibrated,
     input: Option<Source>,
     /// One for each kind of picture and batch that was needed so far. Whoever holds the lock has the device to itself.
@@ -163,7 +161,7 @@ impl Engine {
             }
             None => Ok(Calibration::default()),
         };
-        Ok(Loaded { network, threshold: None, calibration, input: None })
+        Ok(Loaded { network, calibration, input: None })
     }
 
     /// As [`Engine::load`], from the bytes of a model file; there is no calibration.
@@ -174,14 +172,14 @@ impl Engine {
         const PLACE: &str = "the model in memory";
         let contents = safetensors::read_from(PLACE, bytes.len() as u64, &mut bytes)?;
         let network = Network::from_contents(contents, PLACE)?;
-        Ok(Loaded { network, threshold: None, calibration: Ok(Calibration::default()), input: None })
+        Ok(Loaded { network, calibration: Ok(Calibration::default()), input: None })
     }
 
     /// A model on a device that is open already.
     pub fn new(network: Network, device: Arc<dyn backend::Device>) -> Self {
         let why = "given".to_owned();
         let calibration = Ok(Calibration::default());
-        Engine { network, device, why, threshold: None, calibration, input: None, runners: Mutex::default() }
+        Engine { network, device, why, calibration, input: None, runners: Mutex::default() }
     }
 
     /// The device's name, what it is, and why it is this one: `cpu (AVX-512, 2 threads): asked for`.
@@ -228,14 +226,9 @@ impl Engine {
     /// As [`Engine::embed`], and `Input` where the calibration beside the model is another model's.
     pub fn verify(&self, first: Image, second: Image) -> Result<Verified> {
         let prepared = self.prepared(&[first, second], self.input)?;
-        let threshold = match (self.threshold, &self.calibration) {
-            (Some(threshold), _) => Some(threshold),
-            (None, Err(other)) => return Err(Error::Input(other.clone())),
-            (None, Ok(calibration)) => {
-                let inputs: Vec<&str> = prepared.iter().map(|picture| picture.source.word()).collect();
-                calibration.threshold_for(true, &inputs).unwrap_or(None)
-            }
-        };
+        let calibration = self.calibration.as_ref().map_err(|other| Error::Input(other.clone()))?;
+        let inputs: Vec<&str> = prepared.iter().map(|picture| picture.source.word()).collect();
+        let threshold = calibration.threshold_for(true, &inputs).unwrap_or(None);
         self.compare(&prepared, threshold)
     }
 

@@ -94,8 +94,20 @@ pub fn bootstrap_mean(values: &[f64], resamples: usize, random: &mut Random) -> 
     let mut means: Vec<f64> = (0..resamples)
         .map(|_| (0..count).map(|_| values[random.below(count) as usize]).sum::<f64>() / count as f64)
         .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    Ok(Interval { low: quantile(&means, 0.025), high: quantile(&means, 0.975) })
+    middle(&mut means)
+}
+
+/// The middle 95 % of some numbers, which are sorted on the way.
+///
+/// # Errors
+/// As [`bootstrap_mean`].
+pub fn middle(values: &mut [f64]) -> Result<Interval> {
+    if values.is_empty() {
+        return Err(Error::Input("no numbers have no middle".into()));
+    }
+    check_finite(values)?;
+    values.sort_unstable_by(f64::total_cmp);
+    Ok(Interval { low: quantile(values, 0.025), high: quantile(values, 0.975) })
 }
 
 /// Linear interpolation between order statistics (NumPy's default) of a sorted list that is not empty.

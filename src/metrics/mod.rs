@@ -6,6 +6,7 @@
 pub mod eigen;
 pub mod identification;
 pub mod interval;
+pub mod paired;
 pub mod projection;
 pub mod psnr;
 pub mod ssim;

@@ -3,13 +3,13 @@
 
 use crate::checkpoint::{self, Calibration};
 use crate::data::image;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::interval::{quantile_ranks, wilson};
 use crate::metrics::verification::{Operating, Roc};
 use crate::model::Source;
 use crate::tasks::eval::{self, Comparison};
-use crate::tasks::network::Network;
 use crate::tasks::{Context, pictures};
 use std::path::{Path, PathBuf};
 

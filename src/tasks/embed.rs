@@ -1,10 +1,10 @@
 //! `embed`: the features of pictures, in sorted path order, as one array of f32 that is not normalised.
 
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::npy;
 use crate::formats::safetensors::{self, Tensor, Tensors};
-use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Ways};
 use crate::tasks::{Context, output};
 use serde::Serialize;

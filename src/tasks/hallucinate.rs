@@ -1,7 +1,9 @@
 //! `hallucinate`: pictures -> 24x28 -> the hallucinator -> one PNG of 96x112 each, and a sheet where one is asked for.
 
+use crate::data::folder::{self, Found};
 use crate::data::image::{Picture, encode_png};
 use crate::engine::Engine;
+use crate::engine::network::{Network, to_pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::{self, psnr};
@@ -9,8 +11,7 @@ use crate::model::Source;
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::{Network, to_pixels};
-use crate::tasks::pictures::{self, Prepared, Ways};
+use crate::tasks::pictures::{Pictures, Preparation, Prepared, Ways};
 use crate::tasks::{Context, output};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub struct Request {
     pub inputs: Vec<PathBuf>,
     pub out: PathBuf,
     pub sheet: Option<PathBuf>,
+    /// Leave pictures alone whose output is there already.
+    pub skip_existing: bool,
     /// Its `input` is not looked at: what is hallucinated is low resolution.
     pub ways: Ways,
 }
@@ -35,6 +38,8 @@ pub struct Request {
 pub struct Hallucinated {
     pub device: String,
     pub images: usize,
+    /// Pictures whose output was there already.
+    pub skipped: usize,
     pub out: PathBuf,
     pub sheet: Option<PathBuf>,
     /// Of the pictures that came in high resolution; nothing where none did.
@@ -66,8 +71,14 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         )));
     }
     let ways = Ways { input: Some(Source::Lr), ..request.ways.clone() };
-    let pictures = pictures::open(context, &network.model, &request.inputs, &ways)?;
-    let targets = output::targets(pictures.found(), &request.out, request.sheet.as_deref())?;
+    let preparation = Preparation::new(&network.model, &ways)?;
+    let found = folder::pictures(&request.inputs)?;
+    let targets = output::targets(&found, &request.out, request.sheet.as_deref())?;
+    // Outputs appear whole or not at all, so one that is there is done.
+    let given = found.len();
+    let wanted = |(_, target): &(Found, PathBuf)| !(request.skip_existing && target.is_file());
+    let (found, targets): (Vec<Found>, Vec<PathBuf>) = found.into_iter().zip(targets).filter(wanted).unzip();
+    let pictures = Pictures::check(context, preparation, found)?;
     let total = targets.len();
     let engine = Engine::new(network, Arc::clone(&device));
     files::make_folder(&request.out)?;
@@ -86,7 +97,8 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         }
         context.listener.progress("hallucinate", range.end as u64, total as u64, 1, "");
     }
-    if let Some(sheet) = &request.sheet {
+    let sheet = request.sheet.as_ref().filter(|_| total > 0);
+    if let Some(sheet) = sheet {
         write_sheet(sheet, &rows)?;
         if total > SHEET {
             context.listener.say(&format!("sheet    the first {SHEET} of {total} pictures"));
@@ -95,8 +107,9 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
     Ok(Hallucinated {
         device: device.info().name,
         images: total,
+        skipped: given - total,
         out: request.out.clone(),
-        sheet: request.sheet.clone(),
+        sheet: sheet.cloned(),
         psnr: mean(&each),
     })
 }

@@ -2,12 +2,12 @@
 //! names and pictures; the file is `formats::gallery`'s, the search `metrics::identification`'s.
 
 use crate::data::folder::{self, Found};
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::gallery::{Entry, Gallery, Origin};
 use crate::metrics::identification::{self, Features, nearest, normalised};
 use crate::model::Source;
-use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Pictures, Preparation, Ways};
 use crate::tasks::{Context, calibrate};
 use std::path::{Path, PathBuf};

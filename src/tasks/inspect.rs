@@ -1,5 +1,6 @@
-//! `data info`: what is in a pack or a folder, by looking at names alone.
+//! `data info`: what is in a pack, a folder or another program's file, by looking at names alone.
 
+use crate::data::archive::Archive;
 use crate::data::folder::{self, Listing};
 use crate::data::image::{self, Picture};
 pub use crate::data::pack::PackInfo;
@@ -19,29 +20,39 @@ pub struct Contents {
     pub of_identity: Option<(usize, usize)>,
     /// Where it is a pack.
     pub pack: Option<PackInfo>,
+    /// Where it is a verification pack: pairs of one person, and pairs of two.
+    pub pairs: Option<(usize, usize)>,
 }
 
-/// A pack, or the names in a folder.
+/// A pack, another program's file, or the names in a folder.
 pub enum Opened {
     Pack(Box<Pack>),
+    Archive(Box<Archive>),
     Folder(Listing),
 }
 
-/// Says what is in a pack or a folder.
+/// Says what is in a pack, a folder or another program's file; where a file of records is shorter than it says, that is a warning.
 ///
 /// # Errors
 /// `Input` where there are no pictures or the pack is damaged.
 pub fn info(context: &Context, path: &Path) -> Result<Contents> {
-    Ok(open(context, path)?.contents())
+    let opened = open(context, path)?;
+    if let Opened::Archive(archive) = &opened {
+        archive.warnings().iter().for_each(|warning| context.listener.warn(warning));
+    }
+    Ok(opened.contents())
 }
 
-/// Opens a pack, or lists a folder.
+/// Opens a pack or another program's file, or lists a folder.
 ///
 /// # Errors
 /// As [`info`].
 pub fn open(context: &Context, path: &Path) -> Result<Opened> {
     if path.is_file() {
-        return Ok(Opened::Pack(Box::new(Pack::open(path)?)));
+        return Ok(match Archive::open(path)? {
+            Some(archive) => Opened::Archive(Box::new(archive)),
+            None => Opened::Pack(Box::new(Pack::open(path)?)),
+        });
     }
     match folder::identities(path) {
         Ok((listing, outside)) => {
@@ -67,6 +78,7 @@ impl Opened {
     pub fn listing(&self) -> &Listing {
         match self {
             Opened::Pack(pack) => pack.listing(),
+            Opened::Archive(archive) => archive.listing(),
             Opened::Folder(listing) => listing,
         }
     }
@@ -82,6 +94,7 @@ impl Opened {
                 let crop = pack.crops().chunks_exact(FACE).nth(row).ok_or_else(none)?;
                 Picture::new(HR.1, HR.0, crop.to_vec())
             }
+            Opened::Archive(archive) => archive.picture(row),
             Opened::Folder(listing) => image::read(&root.join(listing.names.get(row).ok_or_else(none)?)),
         }
     }
@@ -91,7 +104,11 @@ impl Opened {
         let listing = self.listing();
         let pack = match self {
             Opened::Pack(pack) => Some(pack.info()),
-            Opened::Folder(_) => None,
+            _ => None,
+        };
+        let pairs = match self {
+            Opened::Archive(archive) => archive.pairs(),
+            _ => None,
         };
         let mut counts = vec![0usize; listing.identities.len()];
         listing.labels.iter().for_each(|label| counts[*label as usize] += 1);
@@ -102,6 +119,10 @@ impl Opened {
             identities: if plain { 0 } else { listing.identities.len() },
             of_identity: range.filter(|_| !plain),
             pack,
+            pairs: pairs.map(|pairs| {
+                let same = pairs.iter().filter(|pair| pair.same).count();
+                (same, pairs.len() - same)
+            }),
         }
     }
 }

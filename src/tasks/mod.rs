@@ -1,6 +1,7 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod ablate;
 pub mod bench;
 pub mod calibrate;
 pub mod check;
@@ -12,16 +13,16 @@ pub mod eval;
 pub mod export;
 pub mod hallucinate;
 pub mod identify;
+pub mod import;
 pub mod inspect;
 pub mod output;
 pub mod pack;
 pub mod pictures;
 pub mod plan;
 pub mod synth;
+mod times;
 pub mod train;
 pub mod verify;
-
-pub use crate::engine::network;
 
 use crate::backend::{self, Choice, Device};
 use crate::error::{Error, Result};

@@ -2,8 +2,8 @@
 
 use crate::data::folder::Found;
 pub use crate::engine::Verified;
+use crate::engine::network::Network;
 use crate::error::Result;
-use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Pictures, Preparation, Ways};
 use crate::tasks::{Context, calibrate};
 use std::path::{Path, PathBuf};

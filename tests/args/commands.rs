@@ -86,13 +86,28 @@ fn plan_and_bench_need_no_argument_at_all() {
         identities: 10_572,
     };
     assert_eq!(command("bench").1, Command::Bench(paper.clone()));
-    assert_eq!(command("plan").1, Command::Plan(Plan { network: paper, inference: None }));
+    assert_eq!(command("plan").1, Command::Plan(Plan { network: paper, inference: None, time: false }));
     let Command::Plan(plan) = command("plan --config c --batch 256 --precision bf16 --inference lr --mode joint").1
     else {
         panic!()
     };
     assert_eq!((plan.network.config, plan.network.batch), (ConfigSource::File("c".into()), Some(256)));
     assert_eq!((plan.inference, plan.network.overrides.mode), (Some(Input::Lr), Some(Mode::Joint)));
+    assert!(matches!(command("plan --preset lfw --time").1, Command::Plan(plan) if plan.time));
+}
+
+#[test]
+fn ablate_counts_seeds_and_lists_folds() {
+    let Command::Ablate(ablate) = command("ablate --data d --out o").1 else { panic!() };
+    assert_eq!(ablate.config, ConfigSource::Preset("ablate-quick".to_owned()));
+    assert_eq!((ablate.seeds, ablate.folds, ablate.pairs, ablate.dry_run), (vec![1], vec![], None, false));
+    let line = "ablate --config c --data d --pairs p --out o --seeds 3 --seed 5 --folds 1,8 --rows joint,recognition-lr --set loss.distill=0 --dry-run";
+    let Command::Ablate(ablate) = command(line).1 else { panic!() };
+    assert_eq!((ablate.seeds, ablate.folds, ablate.dry_run), (vec![5, 6, 7], vec![1, 8], true));
+    assert_eq!(ablate.rows, ["joint", "recognition-lr"]);
+    assert_eq!(ablate.overrides.set, [("loss.distill".to_owned(), "0".to_owned())]);
+    let Command::Ablate(ablate) = command("ablate --data d --out o --seeds 4,2").1 else { panic!() };
+    assert_eq!(ablate.seeds, [4, 2]);
 }
 
 #[test]
@@ -215,6 +230,7 @@ fn help_and_version_are_printed_and_tell_every_command() {
         "data",
         "train",
         "eval",
+        "ablate",
         "hallucinate",
         "embed",
         "verify",
@@ -227,7 +243,7 @@ fn help_and_version_are_printed_and_tell_every_command() {
     }
     let Ok(Request::Print(version)) = request("--version") else { panic!() };
     assert_eq!(version.trim(), format!("hallucinet {}", env!("CARGO_PKG_VERSION")));
-    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, hallucinate, embed, verify, calibrate, identify, doctor";
+    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, calibrate, identify, doctor";
     for verb in lines.split(", ") {
         let Ok(Request::Print(help)) = request(&format!("{verb} --help")) else { panic!("{verb}") };
         assert!(help.contains(&format!("Usage: hallucinet {verb}")), "{help}");

@@ -3,7 +3,7 @@
 use crate::standin;
 use hallucinet::backend::cpu::HostArgs;
 use hallucinet::backend::cuda::Cuda;
-use hallucinet::backend::{Device, Kernel, Launch, Memory, Region, Space};
+use hallucinet::backend::{self, Device, Kernel, Launch, Memory, Region, Space};
 use hallucinet::ops::add::Add;
 use hallucinet::ops::{Desc, Io, Op, Place};
 use hallucinet::random::Random;
@@ -110,9 +110,11 @@ fn launches_are_timed_one_by_one() {
     }
     let device = open();
     let memory = memory(&device);
-    let list = [sum(), sum()].concat();
-    let seconds = device.time(&list, &memory).unwrap();
-    assert!(seconds.len() == 2 && seconds.iter().all(|s| s.is_finite() && *s >= 0.0), "{seconds:?}");
+    let (one, both) = (sum(), [sum(), sum()].concat());
+    let lists: [&[Launch]; 3] = [&one, &both, &one];
+    for seconds in [device.time(&lists, &memory).unwrap(), backend::time(&device, &lists, &memory).unwrap()] {
+        assert!(seconds.len() == 3 && seconds.iter().all(|s| s.is_finite() && *s >= 0.0), "{seconds:?}");
+    }
 }
 
 fn nothing(_: HostArgs) {}

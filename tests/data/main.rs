@@ -4,6 +4,7 @@ mod align;
 mod batch;
 mod faces;
 mod image;
+mod landmarks;
 mod likeness;
 mod lists;
 mod pack;

@@ -7,10 +7,10 @@ mod examples;
 use hallucinet::data::image::Picture;
 use hallucinet::data::synth;
 use hallucinet::engine::Loaded;
+use hallucinet::engine::network::Network;
 use hallucinet::formats::safetensors::Tensor;
 use hallucinet::model::Model;
 use hallucinet::model::config::{Config, Overrides};
-use hallucinet::tasks::network::Network;
 use hallucinet::{Device, Engine};
 
 /// Numbers of a feature.

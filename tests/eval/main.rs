@@ -4,4 +4,5 @@ mod fixture;
 mod pictures;
 mod protocols;
 mod refused;
+mod report;
 mod scores;

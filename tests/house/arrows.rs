@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ops", &["backend"]),
     ("backend", &[]),
     // beside the tower
-    ("data", &["backend"]),
+    ("data", &["backend", "formats"]),
     ("metrics", &[]),
     ("formats", &[]),
     ("checkpoint", &["formats"]),
@@ -36,6 +36,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const NARROW: &[(&str, &[&str])] = &[
     // The one mmap lives where `unsafe` may.
     ("data -> backend", &["map"]),
+    // The formats that pictures come in.
+    ("data -> formats", &["recordio", "lfw_bin"]),
     // Devices are opened and passed on; launches and buffers are none of the tasks' business.
     ("tasks -> backend", &["Choice", "Device", "Info", "open", "cuda_rooms"]),
     ("engine -> backend", &["Choice", "Device", "open"]),

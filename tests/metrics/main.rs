@@ -3,6 +3,7 @@
 mod identification;
 mod interval;
 mod npy;
+mod paired;
 mod pictures;
 mod projection;
 mod verification;

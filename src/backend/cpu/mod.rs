@@ -2,6 +2,7 @@
 //!
 //! Bits never depend on the number of threads: host twins cut their work by shapes alone and reduce in a fixed order.
 
+pub mod chains;
 pub mod gemm;
 pub mod simd;
 mod tile;

@@ -116,6 +116,9 @@ fn describe(contents: &Contents) -> String {
         Some((fewest, most)) => format!("pictures {pictures} of {identities} identities, {fewest} to {most} each"),
         None => format!("pictures {pictures} of nobody in particular"),
     };
+    if let Some((same, different)) = contents.pairs {
+        text += &format!("\npairs    {same} of one person, {different} of two");
+    }
     if let Some(PackInfo { version, bytes, origin, .. }) = &contents.pack {
         text += &format!("\npack     version {version}, {bytes} bytes, faces cut by {}", origin.alignment);
         text += &format!("\ndecoders {}", origin.decoders);
@@ -136,6 +139,7 @@ fn of_contents(contents: &Contents) -> Value {
         "identities": contents.identities,
         "pictures_per_identity": { "min": fewest, "max": most },
         "pack": contents.pack.as_ref().map(of_pack),
+        "pairs": contents.pairs.map(|(same, different)| json!({ "same": same, "different": different })),
     })
 }
 

@@ -10,10 +10,10 @@ pub struct Eval {
     /// A run, a checkpoint or a model file
     #[arg(long, value_name = "M")]
     pub model: PathBuf,
-    /// A pack, or a folder of pictures
+    /// A pack, a folder of pictures, or a verification pack (lfw.bin), which brings its own pairs
     #[arg(long, value_name = "X")]
     pub data: PathBuf,
-    /// Pairs to verify, in the format of LFW's pairs.txt or YouTube Faces' splits.txt (folders of frames, pooled); without it
+    /// Pairs to verify, in the format of LFW's pairs.txt or YouTube Faces' splits.txt (folders of frames, pooled); without any
     /// only restoration is scored
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
@@ -64,6 +64,9 @@ pub struct Hallucinate {
     /// Also write a sheet (low resolution, bicubic, hallucinated) to this PNG file
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
+    /// Leave out pictures whose output is there already: go on after a stop
+    #[arg(long)]
+    pub skip_existing: bool,
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -15,11 +15,11 @@ use super::inspect::{self, Contents, Opened};
 use crate::data::likeness::Likeness;
 use crate::data::lists::Pairs;
 use crate::data::splits::Splits;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::shape::LR;
 use crate::tasks::eval;
-use crate::tasks::network::Network;
 use crate::tasks::{Context, pictures};
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
@@ -94,6 +94,9 @@ pub fn check(context: &Context, request: &Request) -> Result<Checked> {
         // Of a damaged pack nobody knows which pictures are whole.
         false => Vec::new(),
     };
+    if let Opened::Archive(archive) = &opened {
+        wrong.extend(archive.warnings().iter().cloned());
+    }
     let listing = opened.listing();
     let overlap = tested.map(|tested| {
         let there = listing.identities.iter().filter(|name| tested.contains(*name));
@@ -146,7 +149,7 @@ fn damage(opened: &Opened) -> Result<Vec<String>> {
             Err(Error::Input(what)) => Ok(vec![what]),
             other => other.map(|()| Vec::new()),
         },
-        Opened::Folder(_) => Ok(Vec::new()),
+        Opened::Archive(_) | Opened::Folder(_) => Ok(Vec::new()),
     }
 }
 

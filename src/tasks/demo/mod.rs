@@ -12,11 +12,11 @@ pub use findings::{Difference, Findings, Row};
 
 use crate::data::align::Alignment;
 use crate::data::faces::Source;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model;
 use crate::model::config::{Config, Mode, Overrides, Word};
-use crate::tasks::network::Network;
 use crate::tasks::{Context, Listener, eval, train};
 use std::path::{Path, PathBuf};
 use std::time::Instant;

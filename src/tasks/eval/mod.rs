@@ -5,6 +5,7 @@
 
 mod features;
 mod identification;
+mod mistakes;
 mod output;
 mod pictures;
 mod protocol;
@@ -12,6 +13,7 @@ mod restoration;
 mod verification;
 
 pub use identification::{Identification, Share};
+pub use mistakes::Mistake;
 pub use output::{fraction, report};
 pub use restoration::{Quality, Restoration, Score, Sides};
 pub use verification::{Scored, Transform, Verification};
@@ -20,13 +22,15 @@ use crate::backend::Device;
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces;
 use crate::data::splits::Splits;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::graph::Times;
+use crate::metrics;
 use crate::model::Source;
-use crate::report::grid::{self, Sheet, Tile};
+use crate::report::grid::{self, Noted, Sheet, Tile};
 use crate::shape::{HR, LR};
 use crate::tasks::Context;
-use crate::tasks::network::Network;
 use crate::tasks::train::{alignment, beside};
 use pictures::Pictures;
 use protocol::Protocol;
@@ -42,9 +46,10 @@ const SAMPLES: usize = 8;
 pub struct Request {
     /// A run, a checkpoint or a model file.
     pub model: PathBuf,
-    /// A pack, or a folder of pictures.
+    /// A pack, a folder of pictures, or another program's file of them.
     pub data: PathBuf,
-    /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them only restoration is scored.
+    /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them, those of a verification pack; without any
+    /// only restoration is scored.
     pub pairs: Option<PathBuf>,
     /// One fold of the pairs, counted from 1, cross-fitted within itself.
     pub fold: Option<usize>,
@@ -79,6 +84,10 @@ pub struct Evaluation {
     pub restoration: Option<Restoration>,
     /// A few pictures for a sheet.
     pub samples: Vec<Sample>,
+    /// The worst mistakes, where there is a report to show them.
+    pub mistakes: Vec<Mistake>,
+    /// Of one batch from 24x28, likewise.
+    pub times: Times,
 }
 
 /// One picture in all its forms, RGB rows.
@@ -92,6 +101,34 @@ pub struct Sample {
     pub hallucinated: Option<Vec<u8>>,
     /// 96x112, where there is an original.
     pub high: Option<Vec<u8>>,
+    /// How near to the original, where that was asked.
+    pub quality: Option<Quality>,
+}
+
+impl Sample {
+    /// LR, bicubic, hallucinated and HR as tiles, those that there are, with PSNR and the cosine to HR under those that are restored.
+    fn tiles(&self) -> Vec<Noted<'_>> {
+        let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
+        let under = |pixels: Option<&metrics::Restoration>, identity: Option<f64>| {
+            pixels.map_or(String::new(), |pixels| note(pixels.psnr_rgb, identity))
+        };
+        let quality = self.quality.as_ref();
+        let bicubic = under(quality.map(|q| &q.pixels.bicubic), quality.and_then(|q| q.identity.bicubic));
+        let hallucinated =
+            under(quality.and_then(|q| q.pixels.hallucinated.as_ref()), quality.and_then(|q| q.identity.hallucinated));
+        let mut tiles = vec![(tile(LR, &self.low), String::new()), (tile(HR, &self.bicubic), bicubic)];
+        tiles.extend(self.hallucinated.iter().map(|rgb| (tile(HR, rgb), hallucinated.clone())));
+        tiles.extend(self.high.iter().map(|rgb| (tile(HR, rgb), String::new())));
+        tiles
+    }
+}
+
+/// What stands under a restored picture: PSNR[RGB], and the cosine to the original, `27.4dB cos 0.83`.
+pub fn note(psnr: f64, identity: Option<f64>) -> String {
+    match identity {
+        Some(cosine) => format!("{psnr:.1}dB cos {cosine:.2}"),
+        None => format!("{psnr:.2} dB"),
+    }
 }
 
 impl Evaluation {
@@ -108,24 +145,17 @@ impl Evaluation {
         document
     }
 
-    /// LR, bicubic, hallucinated and HR side by side, without the columns that this evaluation does not have.
+    /// LR, bicubic, hallucinated and HR side by side, without the columns that this evaluation does not have; PSNR[RGB] and the cosine to
+    /// HR are under the tiles.
     ///
     /// # Errors
     /// Those of [`grid::sheet`].
     pub fn sheet(&self) -> Result<Sheet> {
-        let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
-        let rows: Vec<Vec<Tile>> = self
-            .samples
-            .iter()
-            .map(|sample| {
-                let optional = sample.hallucinated.iter().chain(&sample.high).map(|rgb| tile(HR, rgb));
-                [tile(LR, &sample.low), tile(HR, &sample.bicubic)].into_iter().chain(optional).collect()
-            })
-            .collect();
+        let rows: Vec<Vec<Noted>> = self.samples.iter().map(Sample::tiles).collect();
         let mut captions = vec!["LR", "bicubic"];
         captions.extend(self.samples.iter().any(|sample| sample.hallucinated.is_some()).then_some("hallucinated"));
         captions.extend(self.samples.iter().any(|sample| sample.high.is_some()).then_some("HR"));
-        grid::sheet(&captions, &rows)
+        grid::noted(&captions, &rows)
     }
 }
 
@@ -160,17 +190,21 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         return find(context, device, network, request, images);
     }
     let source = faces::Source::open_plain(&request.data)?;
-    let protocol = match &request.pairs {
-        Some(path) => Some(Protocol::open(path, request, source.listing())?),
-        None => None,
+    let protocol = match (&request.pairs, source.pairs()) {
+        (Some(path), _) => Some(Protocol::open(path, request, source.listing())?),
+        (None, Some(pairs)) if network.model.has_recognizer => {
+            Some(Protocol::within(pairs, &request.data, source.listing())?)
+        }
+        (None, _) => None,
     };
     if let Some(protocol) = &protocol {
         verification::check(protocol, request.transform, width(network, request.mirror))?;
     }
     let rows = protocol.as_ref().map_or_else(|| (0..source.listing().len()).collect(), |pairs| pairs.rows());
     let pictures = pictures::open(context, source, &rows, request, || cut(network, request))?;
-    let input = input(request, &pictures, request.pairs.is_some())?;
-    let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES };
+    let input = input(request, &pictures, protocol.is_some())?;
+    let shown = request.out.is_some();
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: SAMPLES, timed: shown };
     let found = plan.run(context, &pictures)?;
     let verification = match protocol {
         Some(protocol) => {
@@ -179,8 +213,14 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
         }
         None => None,
     };
+    let mistakes = match verification.as_ref().filter(|_| shown) {
+        Some(verification) => mistakes::worst(&plan, &pictures, verification)?,
+        None => Vec::new(),
+    };
     Ok(Evaluation {
         device: device.info().name,
+        mistakes,
+        times: found.times,
         verification,
         identification: None,
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
@@ -203,6 +243,8 @@ fn find(
     let (input, features) = embed_rows(context, device, network, request, &rows)?;
     Ok(Evaluation {
         device: device.info().name,
+        mistakes: Vec::new(),
+        times: Times::default(),
         verification: None,
         identification: Some(plan.score(&listing, &features, input, request.mirror)?),
         restoration: None,
@@ -234,7 +276,7 @@ fn embed_rows(
     let source = faces::Source::open(&request.data)?;
     let pictures = pictures::open(context, source, rows, request, || cut(network, request))?;
     let input = input(request, &pictures, true)?;
-    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0 };
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0, timed: false };
     Ok((input, plan.embed(context, &pictures, input)?))
 }
 
@@ -285,7 +327,7 @@ pub fn compare(
     demand(&same)?;
     let pictures = pictures::open(context, source, &protocol.rows(), request, || cut(network, request))?;
     let input = input(request, &pictures, true)?;
-    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0 };
+    let plan = features::Plan { network, device, mirror: request.mirror, samples: 0, timed: false };
     let features = protocol.pool(&plan.embed(context, &pictures, input)?)?;
     let names = protocol.subjects.iter().map(|subject| subject.name.as_str());
     Ok(Comparison {

@@ -1,10 +1,13 @@
 //! The folder of details that `eval --out` writes: scores, ROC, pictures, a report. Written whole, at the end.
 
-use super::{Evaluation, Identification, Request, Restoration, Share, Verification};
+use super::{Evaluation, Identification, Mistake, Request, Restoration, Sample, Share, Verification};
 use crate::error::Result;
 use crate::files;
 use crate::report::charts::{self, Series};
+use crate::report::grid::{self, Tile};
 use crate::report::html::Report;
+use crate::shape::{HR, LR};
+use crate::tasks::times;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -22,6 +25,8 @@ pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<(
     if let Some(verification) = &evaluation.verification {
         let roc = charts::roc("ROC", &[Series::new(verification.input_word(), verification.curve())])?;
         files.push(("roc.svg", roc.svg().as_bytes().to_vec()));
+        let det = charts::det("DET", &[Series::new(verification.input_word(), verification.curve())])?;
+        files.push(("det.svg", det.svg().as_bytes().to_vec()));
         files.push(("scores.csv", scores(verification).into_bytes()));
     }
     files::check_new(out)?;
@@ -74,8 +79,10 @@ pub fn report(request: &Request, evaluation: &Evaluation) -> Result<Report> {
         let rows = verification_rows(verification);
         page.section("Verification").table(&["number", "value"], &rows, &verification.recipe());
         let name = format!("{} pairs, input {}", verification.pairs_used, verification.input_word());
-        let roc = charts::roc("ROC", &[Series::new(name, verification.curve())])?;
-        page.chart(&roc, "Pairs with a cosine at or above the threshold are accepted; every threshold is a place.");
+        let series = [Series::new(name, verification.curve())];
+        let accepted = "Pairs with a cosine at or above the threshold are accepted; every threshold is a place.";
+        page.chart(&charts::roc("ROC", &series)?, accepted);
+        page.chart(&charts::det("DET", &series)?, "The same places as errors of both kinds; lower is better.");
     }
     if let Some(identification) = &evaluation.identification {
         let header = ["number", "share", "95 % interval"];
@@ -86,10 +93,60 @@ pub fn report(request: &Request, evaluation: &Evaluation) -> Result<Report> {
         let header = ["recipe", "bicubic", "hallucinated"];
         page.section("Restoration").table(&header, &restoration_rows(restoration), &caption);
     }
+    let caption =
+        "Pictures spread evenly over those that were scored; PSNR[RGB] and the cosine to HR under the restored ones";
     if !evaluation.samples.is_empty() {
-        page.section("Pictures").picture(&evaluation.sheet()?, "Pictures spread evenly over those that were scored")?;
+        page.section("Pictures").picture(&evaluation.sheet()?, caption)?;
     }
+    for (same, heading) in [(false, "Different people, accepted"), (true, "One person, rejected")] {
+        let kind: Vec<&Mistake> = evaluation.mistakes.iter().filter(|mistake| mistake.pair.same == same).collect();
+        if !kind.is_empty() {
+            mistakes(page.section(heading), &kind)?;
+        }
+    }
+    times::add(&mut page, "Time of each layer, 24x28 to features", &evaluation.times);
     Ok(page)
+}
+
+/// The worst mistakes of one kind: a row of pictures a pair, and their names.
+fn mistakes(page: &mut Report, mistakes: &[&Mistake]) -> Result<()> {
+    let (mut captions, mut sheet, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, Mistake { pair, pictures }) in mistakes.iter().enumerate() {
+        let columns = |side: &'static str, sample| {
+            tiles(sample).into_iter().map(move |(name, tile)| (format!("{side} {name}"), tile))
+        };
+        let (names, tiles): (Vec<String>, Vec<Tile>) =
+            columns("A", &pictures[0]).chain(columns("B", &pictures[1])).unzip();
+        captions = names;
+        sheet.push(tiles);
+        let place = |number: f64| format!("{number:.4}");
+        rows.push(vec![
+            (number + 1).to_string(),
+            pair.a.clone(),
+            pair.b.clone(),
+            place(pair.score),
+            place(pair.threshold),
+        ]);
+    }
+    let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
+    page.picture(&grid::sheet(&captions, &sheet)?, "A row a pair, in the order of the table")?;
+    page.table(
+        &["row", "A", "B", "cosine", "threshold"],
+        &rows,
+        "The furthest from the threshold that answered it comes first",
+    );
+    Ok(())
+}
+
+/// The forms that tell why a pair was mistaken: LR, what the recogniser saw of it, HR.
+fn tiles(sample: &Sample) -> Vec<(&'static str, Tile<'_>)> {
+    let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
+    let enlarged = match &sample.hallucinated {
+        Some(hallucinated) => ("halluc.", tile(HR, hallucinated)),
+        None => ("bicubic", tile(HR, &sample.bicubic)),
+    };
+    let high = sample.high.iter().map(|high| ("HR", tile(HR, high)));
+    [("LR", tile(LR, &sample.low)), enlarged].into_iter().chain(high).collect()
 }
 
 fn verification_rows(verification: &Verification) -> Vec<Vec<String>> {

@@ -7,6 +7,7 @@ use crate::data::folder::Listing;
 use crate::data::lists::Pairs;
 use crate::data::splits::Splits;
 use crate::error::{Error, Result};
+use crate::formats::lfw_bin::Pair;
 use crate::metrics::identification::normalised;
 use crate::metrics::verification::cosine;
 use std::collections::HashMap;
@@ -14,6 +15,9 @@ use std::path::Path;
 
 /// Pairs that are made where there is no list, those of 2,828 pictures.
 const MOST_PAIRS: usize = 4_000_000;
+
+/// Folds of a verification pack.
+const PACK_FOLDS: usize = 10;
 
 /// What has one feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +79,23 @@ impl Protocol {
             }
         }
         Ok(protocol)
+    }
+
+    /// The pairs that come with a verification pack, in ten consecutive folds as InsightFace takes them: where the number of pairs is
+    /// no multiple of ten, the first folds have one more.
+    ///
+    /// # Errors
+    /// `Input` where there are fewer pairs than folds.
+    pub fn within(pairs: &[Pair], place: &Path, listing: &Listing) -> Result<Self> {
+        if pairs.len() < PACK_FOLDS {
+            let (place, count) = (place.display(), pairs.len());
+            return Err(Error::Input(format!("{place} has {count} pairs, too few for {PACK_FOLDS} folds")));
+        }
+        let (least, longer) = (pairs.len() / PACK_FOLDS, pairs.len() % PACK_FOLDS);
+        let numbers = (1..=PACK_FOLDS).flat_map(|fold| std::iter::repeat_n(fold, least + usize::from(fold <= longer)));
+        let rows = pairs.iter().map(|pair| (pair.a, pair.b, pair.same));
+        let compared = rows.zip(numbers).map(|((a, b, same), fold)| (a, b, same, fold)).collect();
+        Ok(of_rows(compared, pairs.len(), None, listing))
     }
 
     /// Every two pictures of a folder of identity folders, as one fold.
@@ -169,19 +190,25 @@ fn of_pictures(mut pairs: Pairs, path: &Path, fold: Option<usize>, listing: &Lis
     }
     let total = pairs.total();
     let resolved = pairs.resolve(listing);
-    let mut rows: Vec<usize> = resolved.folds.iter().flatten().flatten().flat_map(|(a, b)| [*a, *b]).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let place = |row: usize| rows.partition_point(|other| *other < row);
     let mut compared = Vec::with_capacity(total);
     for (index, (pairs, places)) in pairs.folds.iter().zip(&resolved.folds).enumerate() {
         let fold = fold.unwrap_or(index + 1);
-        let both = pairs.iter().zip(places).filter_map(|(pair, places)| places.map(|(a, b)| (a, b, pair.same)));
-        compared.extend(both.map(|(a, b, same)| Compared { a: place(a), b: place(b), same, fold }));
+        let both = pairs.iter().zip(places).filter_map(|(pair, places)| places.map(|(a, b)| (a, b, pair.same, fold)));
+        compared.extend(both);
     }
-    let subject = |row: usize| Subject { name: listing.names[row].clone(), rows: vec![row] };
-    let subjects = rows.iter().map(|row| subject(*row)).collect();
-    Ok(Protocol { subjects, pairs: compared, total, fold, clips: false, missing: resolved.missing })
+    Ok(Protocol { missing: resolved.missing, ..of_rows(compared, total, fold, listing) })
+}
+
+/// Pairs of pictures: rows of the listing, whether it is one person, and the fold.
+fn of_rows(pairs: Vec<(usize, usize, bool, usize)>, total: usize, fold: Option<usize>, listing: &Listing) -> Protocol {
+    let mut rows: Vec<usize> = pairs.iter().flat_map(|(a, b, ..)| [*a, *b]).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let place = |row: usize| rows.partition_point(|other| *other < row);
+    let pairs = pairs.into_iter().map(|(a, b, same, fold)| Compared { a: place(a), b: place(b), same, fold }).collect();
+    let subject = |row: &usize| Subject { name: listing.names[*row].clone(), rows: vec![*row] };
+    let subjects = rows.iter().map(subject).collect();
+    Protocol { subjects, pairs, total, fold, clips: false, missing: Vec::new() }
 }
 
 fn of_clips(splits: Splits, path: &Path, fold: Option<usize>, listing: &Listing) -> Result<Protocol> {
