@@ -40,6 +40,8 @@ pub struct Info {
     pub detail: String,
     /// Instruction set or GPU architecture: the same bits are promised only within one of these.
     pub architecture: String,
+    /// The code that was chosen for it: the instruction set, or the machine code of the fatbins that its driver picks.
+    pub code: String,
     /// Worker threads of a CPU; 1 for a GPU.
     pub threads: usize,
     /// Memory of a device that has its own.

@@ -1,8 +1,10 @@
-//! Other programs' files of many encoded pictures: InsightFace's `train.rec`, whose records say whose they are, and its verification
-//! packs (`lfw.bin`), whose pairs say whether two are one person. Knows names and encoded bytes, nothing of faces.
+//! Other programs' files of many encoded pictures: InsightFace's `train.rec`, whose records say whose they are, and its
+//! verification packs (`lfw.bin`), whose pairs say whether two are one person. Knows names and encoded bytes, nothing
+//! of faces.
 //!
 //! Pictures get the names that LFW would give them: `id_000012/id_000012_0003.jpg` is the third picture of label 12;
-//! `pair_00007/pair_00007_0001.jpg` is the first of pair 7, `pair_00008b/pair_00008b_0001.jpg` the other person of pair 8.
+//! `pair_00007/pair_00007_0001.jpg` is the first of pair 7, `pair_00008b/pair_00008b_0001.jpg` the other person
+//! of pair 8.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -110,7 +112,7 @@ impl Archive {
         &self.listing
     }
 
-    /// The pairs of a verification pack, whose pictures are rows of the listing; nothing where the records say who is who.
+    /// The pairs of a verification pack, whose pictures are rows of the listing; nothing where records say who is who.
     pub fn pairs(&self) -> Option<&[lfw_bin::Pair]> {
         match &self.encoded {
             Encoded::Pairs { pairs, .. } => Some(pairs),

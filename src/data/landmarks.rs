@@ -1,7 +1,9 @@
-//! Lists of five points a face: a line a picture, or CSV with titles. Knows names and numbers; what is done with the points is not here.
+//! Lists of five points a face: a line a picture, or CSV with titles. Knows names and numbers; what is done with the
+//! points is not here.
 //!
-//! Without titles the order is x y of the left eye, right eye, nose, left and right mouth corner, perhaps a score. With titles it is
-//! theirs: `x1,...,x5,y1,...,y5` as detectors give it, or `lefteye_x lefteye_y ...` as CelebA does. Left is the left of the picture.
+//! Without titles the order is x y of the left eye, right eye, nose, left and right mouth corner, perhaps a score. With
+//! titles it is theirs: `x1,...,x5,y1,...,y5` as detectors give it, or `lefteye_x lefteye_y ...` as CelebA does. Left
+//! is the left of the picture.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ const MAX_LIST: u64 = 1 << 30;
 /// Numbers of a row: two for each point.
 const NUMBERS: usize = 10;
 
-/// Titles, in lower case without punctuation, of the column of pictures, of a score, and of each point without its x or y.
+/// Titles, in lower case without punctuation, of the column of pictures, of a score, and of points without their x or y.
 const PICTURE: [&str; 9] = ["path", "picture", "image", "imageid", "imagepath", "img", "file", "filename", "name"];
 const SCORE: [&str; 5] = ["score", "confidence", "prob", "probability", "conf"];
 const POINTS: [(&str, usize); 18] = [
@@ -47,9 +49,9 @@ pub struct Landmarks {
 }
 
 impl Landmarks {
-    /// Reads a list: a line a picture, its path relative to the data folder, then ten numbers and perhaps an eleventh, a score, which is
-    /// not used. Tabs, spaces or commas; lines that begin with `#` are comments. A first line may be the number of rows, the next one
-    /// titles, which then say the order. Errors name the file and the line.
+    /// Reads a list: a line a picture, its path relative to the data folder, then ten numbers and perhaps an eleventh,
+    /// a score, which is not used. Tabs, spaces or commas; lines that begin with `#` are comments. A first line may be
+    /// the number of rows, the next one titles, which then say the order. Errors name the file and the line.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_bounded(path, MAX_LIST)?;
         let text = std::str::from_utf8(&bytes)

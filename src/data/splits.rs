@@ -1,5 +1,5 @@
-//! The pairs of video clips that YouTube Faces verifies (`splits.txt`). Knows names of clips; which frames a clip has is said by a
-//! listing, and how frames are pooled by nobody here.
+//! The pairs of video clips that YouTube Faces verifies (`splits.txt`). Knows names of clips; which frames a clip has
+//! is said by a listing, and how frames are pooled by nobody here.
 
 use std::path::Path;
 
@@ -25,8 +25,9 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Reads `splits.txt` of YouTube Faces: a line a pair, `fold, number, Name/clip, Name/clip, same`, where `same` is 1 or 0.
-    /// Commas or tabs; a line of titles may come first. Some of the pairs, or some of the folds, are a list as well.
+    /// Reads `splits.txt` of YouTube Faces: a line a pair, `fold, number, Name/clip, Name/clip, same`, where `same` is
+    /// 1 or 0. Commas or tabs; a line of titles may come first. Some of the pairs, or some of the folds, are a list as
+    /// well.
     ///
     /// # Errors
     /// `Input`, naming the file and the line.

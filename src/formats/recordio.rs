@@ -1,16 +1,18 @@
-//! MXNet's RecordIO with image headers, as InsightFace's `train.rec` and `train.idx` use it. Knows records, labels and encoded
-//! bytes; what a picture is, and who is on it, is said elsewhere.
+//! MXNet's RecordIO with image headers, as InsightFace's `train.rec` and `train.idx` use it. Knows records, labels and
+//! encoded bytes; what a picture is, and who is on it, is said elsewhere.
 //!
 //! ```text
-//! record   parts; one part, or several where the data has the magic number at a multiple of 4 bytes: the number is left out there
-//! part     u32 0xced7230a, u32 kind << 29 | length, data, zeros up to a multiple of 4 bytes; kind 0 whole, 1 first, 2 middle, 3 last
+//! record   one part, or several where the data has the magic number at a multiple of 4 bytes: there it is left out
+//! part     u32 0xced7230a, u32 kind << 29 | length, data, zeros up to a multiple of 4 bytes;
+//!          kind 0 is a whole record, 1 the first part of one, 2 one in the middle, 3 the last
 //! image    u32 flag, f32 label, u64 id, u64 id2, flag x f32 labels, the encoded picture; all little-endian
 //! .idx     lines `key<TAB>offset of the record's first part`
 //! ```
 //!
-//! Where InsightFace made the file, record 0 has no picture and two labels `[a, b]`: the pictures are the keys from 1 to a - 1, and
-//! keys a to b - 1 have no picture either but the first key of an identity and the one past its last.
-//! Formats: dmlc-core `include/dmlc/recordio.h`, `src/recordio.cc`; MXNet `python/mxnet/recordio.py`, `src/io/image_recordio.h`.
+//! Where InsightFace made the file, record 0 has no picture and two labels `[a, b]`: the pictures are the keys from 1
+//! to a - 1, and keys a to b - 1 have no picture either but the first key of an identity and the one past its last.
+//! Formats: dmlc-core `include/dmlc/recordio.h`, `src/recordio.cc`; MXNet `python/mxnet/recordio.py`,
+//! `src/io/image_recordio.h`.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -101,7 +103,7 @@ pub fn image(record: &[u8]) -> std::result::Result<Image<'_>, String> {
 /// Reads a `.idx` file: keys and offsets, in the order of the keys.
 ///
 /// # Errors
-/// `Input`, naming the file and the line, for anything that is not such a list or has a key twice; `Io`.
+/// `Input`, naming the file and the line, for anything that is not such a list or has a key or an offset twice; `Io`.
 pub fn read_index(path: &Path) -> Result<Vec<(u64, usize)>> {
     let bytes = read_whole(path, MAX_INDEX)?;
     let mut entries = Vec::new();
@@ -120,8 +122,15 @@ pub fn read_index(path: &Path) -> Result<Vec<(u64, usize)>> {
         })?);
     }
     entries.sort_unstable();
-    match entries.windows(2).find(|pair| pair.first().map(|e| e.0) == pair.last().map(|e| e.0)) {
-        Some([(key, _), ..]) => Err(Error::Input(format!("{}: the key {key} is there twice", path.display()))),
+    // A record that is listed many times would be read as often.
+    let mut offsets: Vec<usize> = entries.iter().map(|(_, offset)| *offset).collect();
+    offsets.sort_unstable();
+    let twice = |what: String| Error::Input(format!("{}: the {what} is there twice", path.display()));
+    if let Some([(key, _), ..]) = entries.windows(2).find(|pair| matches!(pair, [(a, _), (b, _)] if a == b)) {
+        return Err(twice(format!("key {key}")));
+    }
+    match offsets.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
+        Some([offset, ..]) => Err(twice(format!("offset {offset}"))),
         _ => Ok(entries),
     }
 }

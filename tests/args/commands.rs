@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hallucinet::cli::args::{
-    Action, Command, Common, ConfigSource, Cut, Device, Eval, Identify, Input, Network, Plan, Request, Train,
+    Action, Channels, Command, Common, ConfigSource, Cut, Device, Eval, Identify, Input, Network, Plan, Request, Train,
 };
 use hallucinet::model::config::{Downsample, Mode, Overrides};
 
@@ -164,6 +164,15 @@ fn commands_that_use_a_model() {
 }
 
 #[test]
+fn import_asks_for_the_order_of_channels_only_where_it_is_another() {
+    let Command::Import(import) = command("import net.caffemodel --out m").1 else { panic!() };
+    assert_eq!((import.file.as_path(), import.out.as_path()), (Path::new("net.caffemodel"), Path::new("m")));
+    assert!(import.channels.is_none() && import.cut == Cut::default());
+    let Command::Import(import) = command("import a --out m --channels rgb --crop 1,2,3,4").1 else { panic!() };
+    assert_eq!((import.channels, import.cut.crop), (Some(Channels::Rgb), Some([1, 2, 3, 4])));
+}
+
+#[test]
 fn calibrate_keeps_a_rate() {
     let Command::Calibrate(given) =
         command("calibrate --model m --data d --pairs p --far 1e-3 --input lr --no-mirror --allow-missing").1
@@ -225,25 +234,13 @@ fn eval_has_other_protocols() {
 #[test]
 fn help_and_version_are_printed_and_tell_every_command() {
     let Ok(Request::Print(help)) = request("--help") else { panic!() };
-    for verb in [
-        "demo",
-        "data",
-        "train",
-        "eval",
-        "ablate",
-        "hallucinate",
-        "embed",
-        "verify",
-        "calibrate",
-        "identify",
-        "doctor",
-        "Exit codes",
-    ] {
+    let verbs = "demo data train eval ablate hallucinate embed verify calibrate identify import doctor";
+    for verb in verbs.split(' ').chain(["Exit codes"]) {
         assert!(help.contains(verb), "{help}");
     }
     let Ok(Request::Print(version)) = request("--version") else { panic!() };
     assert_eq!(version.trim(), format!("hallucinet {}", env!("CARGO_PKG_VERSION")));
-    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, calibrate, identify, doctor";
+    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, calibrate, identify, import, export, plan, bench, doctor";
     for verb in lines.split(", ") {
         let Ok(Request::Print(help)) = request(&format!("{verb} --help")) else { panic!("{verb}") };
         assert!(help.contains(&format!("Usage: hallucinet {verb}")), "{help}");

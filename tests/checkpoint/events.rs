@@ -19,7 +19,7 @@ fn crc32c(data: &[u8]) -> u32 {
 
 fn unmasked(bytes: &[u8]) -> u32 {
     let turned = u32::from_le_bytes(bytes.try_into().unwrap()).wrapping_sub(0xa282_ead8);
-    turned >> 17 | turned << 15
+    turned.rotate_left(15)
 }
 
 /// The data of every record, checksums checked.

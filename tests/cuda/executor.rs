@@ -45,7 +45,7 @@ fn result(device: &Cuda, memory: &Memory) -> Vec<f32> {
 /// is done at once or as late as a stream may leave it.
 #[test]
 fn what_is_written_is_read_again() {
-    if !standin::inside("executor::what_is_written_is_read_again") {
+    if !standin::inside_only("executor::what_is_written_is_read_again") {
         return;
     }
     for streams in ["eager", "late"] {
@@ -77,7 +77,7 @@ fn what_is_written_is_read_again() {
 /// The second run of a list makes no launch call: one that would be refused is never made. A list over other memory is another one.
 #[test]
 fn a_list_is_recorded_once_and_replayed() {
-    if !standin::inside("executor::a_list_is_recorded_once_and_replayed") {
+    if !standin::inside_only("executor::a_list_is_recorded_once_and_replayed") {
         return;
     }
     let device = open();
@@ -154,7 +154,7 @@ fn wrong_lists_are_refused_by_name() {
 
 #[test]
 fn the_stand_in_shows_its_name() {
-    if !standin::inside("executor::the_stand_in_shows_its_name") {
+    if !standin::inside_only("executor::the_stand_in_shows_its_name") {
         return;
     }
     let info = open().info();

@@ -1,5 +1,5 @@
-//! Files cut at every byte, with every byte changed, with lengths that are wild, and with much repeated: never a panic, always half a
-//! sentence or a smaller whole, and never more memory than the file can justify.
+//! Files cut at every byte, with every byte changed, with lengths that are wild, and with much repeated: never a panic,
+//! always half a sentence or a smaller whole, and never more memory than the file can justify.
 
 use crate::memory::peak;
 use crate::net::{Style, layers, written as net_written};
@@ -7,6 +7,7 @@ use crate::pickles::{golden, of_python_2, pictures};
 use crate::recordio::{faces, open, training, written};
 use hallucinet::formats::{caffemodel, lfw_bin, recordio};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Memory for each byte of a file, and besides.
 const FACTOR: usize = 128;
@@ -146,8 +147,8 @@ proptest! {
     /// Pieces of files moved, doubled and overwritten.
     #[test]
     fn no_mixture_goes_astray(
-        which in any::<prop::sample::Index>(),
-        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0usize..12, any::<u8>()), 1..6),
+        which in any::<Index>(),
+        edits in prop::collection::vec((any::<Index>(), any::<Index>(), 0usize..12, any::<u8>()), 1..6),
     ) {
         let files = small();
         let (_, mut file, read) = files[which.index(files.len())].clone();
@@ -164,7 +165,12 @@ proptest! {
 
     #[test]
     fn no_noise_goes_astray(noise in prop::collection::vec(any::<u8>(), 0..200)) {
-        for read in [read_records, |bytes: &[u8]| lfw_bin::decode(bytes).map(drop), |bytes: &[u8]| caffemodel::decode(bytes).map(drop)] {
+        let readers: [Reader; 3] = [
+            read_records,
+            |bytes| lfw_bin::decode(bytes).map(drop),
+            |bytes| caffemodel::decode(bytes).map(drop),
+        ];
+        for read in readers {
             let _ = held(read, &noise);
         }
         let _ = held(read_records, &[&recordio::MAGIC[..], &noise].concat());

@@ -9,7 +9,8 @@ fn expected() -> Pack {
     Pack { pictures: pictures().to_vec(), pairs }
 }
 
-/// The pictures of every pair and whether they are of one person; whether a picture is shared is none of the reader's business.
+/// The pictures of every pair and whether they are of one person; whether a picture is shared is none of the reader's
+/// business.
 fn content(pack: &Pack) -> Vec<(&[u8], &[u8], bool)> {
     pack.pairs.iter().map(|pair| (&*pack.pictures[pair.a], &*pack.pictures[pair.b], pair.same)).collect()
 }
@@ -52,6 +53,17 @@ fn what_is_written_is_read_again() {
     let broken = Pack { pictures: Vec::new(), pairs: vec![Pair { a: 0, b: 0, same: true }] };
     assert!(write(&path, &broken).is_err());
     assert_eq!(std::fs::read(&path).unwrap(), file);
+}
+
+/// `golden/pickles.py` has Python read these bytes.
+#[test]
+fn what_is_written_is_what_python_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.bin");
+    let pairs = vec![Pair { a: 0, b: 1, same: true }, Pair { a: 0, b: 0, same: false }];
+    write(&path, &Pack { pictures: vec![b"a".to_vec(), b"bc".to_vec()], pairs }).unwrap();
+    let expected = b"\x80\x03](B\x01\0\0\0aB\x02\0\0\0bcB\x01\0\0\0aB\x01\0\0\0ae](\x88\x89e\x86.";
+    assert_eq!(std::fs::read(&path).unwrap(), expected);
 }
 
 #[test]

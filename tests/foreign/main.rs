@@ -1,5 +1,5 @@
-//! Other programs' files: each written here a second time, independently, and read back exactly; and what broken and hostile ones do,
-//! with an eye on memory.
+//! Other programs' files: each written here a second time, independently, and read back exactly; and what broken and
+//! hostile ones do, with an eye on memory.
 
 mod caffemodel;
 mod commands;

@@ -1,5 +1,5 @@
-//! A small net of the center-loss recipe as Caffe would store it, written independently of the reader: the table of layers, numbers, and
-//! protocol buffers by hand.
+//! A small net of the center-loss recipe as Caffe would store it, written independently of the reader: the table of
+//! layers, numbers, and protocol buffers by hand.
 
 /// Layer, and the shape of each of its arrays.
 pub type Layers = Vec<(String, Vec<(Vec<usize>, Vec<f32>)>)>;

@@ -1,4 +1,5 @@
-//! Verification packs as Python and numpy pickle them (`golden/pickles.py` made the files), and as Python 2 did, written by hand.
+//! Verification packs as Python and numpy pickle them (`golden/pickles.py` made the files), and as Python 2 did,
+//! written by hand.
 
 /// The bytes of the three pictures.
 pub fn pictures() -> [Vec<u8>; 3] {

@@ -58,7 +58,8 @@ pub fn face(level: u8) -> Vec<u8> {
     encode_png(&Picture::new(96, 112, vec![level; 96 * 112 * 3]).unwrap()).unwrap()
 }
 
-/// As InsightFace makes it: ranges first and last, two pictures of label 7, one of label 2; every other label is an array.
+/// As InsightFace makes it: ranges first and last, two pictures of label 7, one of label 2; every other label is an
+/// array.
 pub fn training(faces: &[(f32, Vec<u8>)]) -> Vec<Vec<u8>> {
     let end = faces.len() as f32 + 1.0;
     let mut records = vec![packed(&[end, end + 2.0], 0, b"")];
@@ -168,6 +169,7 @@ fn broken_indices_name_the_line() {
         (b"0\t0\n1\t99999999999999999999\n", "line 2"),
         (b"0\t0\n1\t\xff\n", "line 2"),
         (b"1\t0\n1\t4\n", "key 1 is there twice"),
+        (b"1\t8\n2\t0\n3\t8\n", "offset 8 is there twice"),
     ] {
         let error = index(text).unwrap_err();
         assert!(error.exit_code() == 3 && error.to_string().contains(part), "{error}");

@@ -10,7 +10,9 @@ mod export;
 mod hallucinate;
 mod identify;
 mod pictures;
+mod readme;
 mod refused;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ mod nvtx;
 mod replay;
 mod upload;
 
-pub use images::{Image, embedded};
+pub use images::{Image, code_for, embedded};
 
 use super::{Buffer, Device, Dim, Free, Info, Launch, Memory};
 use crate::error::{Error, Result};
@@ -171,6 +171,7 @@ impl Device for Cuda {
         }
         let bases = self.bases(list, memory)?;
         let state = &mut *self.state();
+        let _range = nvtx::Range::new("list");
         if self.each {
             for launch in list {
                 replay::run(&self.context, &mut state.kernels, &self.stream, launch, bases)
@@ -205,6 +206,7 @@ impl Device for Cuda {
                 properties.driver
             ),
             architecture: format!("sm_{major}{minor}"),
+            code: code_for((major, minor)),
             threads: 1,
             memory,
         }

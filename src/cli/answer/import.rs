@@ -18,7 +18,8 @@ fn model(imported: &Imported) -> Answer {
     let channels = if imported.channels == Channels::Rgb { "rgb" } else { "bgr" };
     Answer {
         text: format!(
-            "imported recogniser, width {recognizer_width}, {features} features, {identities} identities, {channels} -> {out}"
+            "imported recogniser, width {recognizer_width}, {features} features, {identities} identities, {channels} \
+             -> {out}"
         ),
         json: json!({
             "model": {
@@ -44,7 +45,11 @@ fn pictures(unpacked: &Unpacked) -> Answer {
     let list = unpacked.pairs.map(|(folds, pairs)| json!({ "folds": folds, "pairs": pairs }));
     Answer {
         text: format!("imported {pictures} pictures, {whose} -> {out}"),
-        json: json!({ "model": null, "pictures": { "images": pictures, "identities": identities, "list": list }, "out": out }),
+        json: json!({
+            "model": null,
+            "pictures": { "images": pictures, "identities": identities, "list": list },
+            "out": out,
+        }),
         code: 0,
     }
 }

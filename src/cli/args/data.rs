@@ -25,7 +25,7 @@ pub struct Synth {
 /// `data pack`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Pack {
-    /// Folder of identity folders
+    /// Folder of identity folders, or InsightFace's train.rec
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// The pack to write
@@ -38,7 +38,7 @@ pub struct Pack {
 /// `data info`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Info {
-    /// A pack, or a folder of identity folders
+    /// A pack, a folder of identity folders, a train.rec, or a verification pack (lfw.bin)
     #[arg(value_name = "X")]
     pub input: PathBuf,
 }

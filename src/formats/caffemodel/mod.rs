@@ -1,10 +1,11 @@
-//! Caffe's trained networks (`.caffemodel`): layers by name, and the arrays each of them learned. Knows no network; which layer is
-//! which, and that Caffe's pictures are BGR, is the reader's business.
+//! Caffe's trained networks (`.caffemodel`): layers by name, and the arrays each of them learned. Knows no network;
+//! which layer is which, and that Caffe's pictures are BGR, is the reader's business.
 //!
 //! ```text
 //! NetParameter      name 1, layers 2 (V1LayerParameter, of old), layer 100 (LayerParameter)
 //! LayerParameter    name 1, blobs 7           V1LayerParameter  name 4, blobs 6
-//! BlobProto         shape 7 (BlobShape, dim 1) or num 1, channels 2, height 3, width 4; data 5, double_data 8, packed or not
+//! BlobProto         shape 7 (BlobShape, dim 1) or num 1, channels 2, height 3, width 4;
+//!                   data 5, double_data 8, packed or not
 //! ```
 //!
 //! Everything else is passed over. Format: BVLC/caffe `src/caffe/proto/caffe.proto`.
@@ -39,7 +40,8 @@ pub struct Layer {
 /// Reads the layers of a file that have arrays, in its order.
 ///
 /// # Errors
-/// `Input`, naming the file and the byte or the layer, for anything that is not a whole caffemodel of finite numbers; `Io`.
+/// `Input`, naming the file and the byte or the layer, for anything that is not a whole caffemodel of finite numbers;
+/// `Io`.
 pub fn read(path: &Path) -> Result<Vec<Layer>> {
     let bytes = read_whole(path, MAX_FILE)?;
     decode(&bytes).map_err(|why| Error::Input(format!("{}: not a usable caffemodel: {why}", path.display())))

@@ -1,5 +1,5 @@
-//! Protocol buffers on the wire, as far as reading a caffemodel needs them: fields one after the other. Knows no message.
-//! Format: protobuf.dev/programming-guides/encoding.
+//! Protocol buffers on the wire, as far as reading a caffemodel needs them: fields one after the other. Knows no
+//! message. Format: protobuf.dev/programming-guides/encoding.
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]

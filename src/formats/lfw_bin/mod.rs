@@ -1,10 +1,10 @@
-//! InsightFace's verification packs (`lfw.bin`, `cfp_fp.bin`, ...): encoded pictures, two a pair, and whether each pair shows one
-//! person. Knows encoded bytes, not pictures.
+//! InsightFace's verification packs (`lfw.bin`, `cfp_fp.bin`, ...): encoded pictures, two a pair, and whether each pair
+//! shows one person. Knows encoded bytes, not pictures.
 //!
-//! A pack is a Python pickle of `([picture, picture, ...], [same, ...])`, 2 n pictures and n truths. A picture is `bytes`, Python 2's
-//! `str`, or a numpy array of bytes; `same` is a list of truths or numbers, or a numpy array of them. Read by a closed machine
-//! ([`pickle`]) that can call nothing; written as protocol 3, which every Python 3 and InsightFace's `load_bin` read.
-//! Layout: insightface `recognition/_evaluation_/.../lfw2pack.py`, `verification.py`.
+//! A pack is a Python pickle of `([picture, picture, ...], [same, ...])`, 2 n pictures and n truths. A picture is
+//! `bytes`, Python 2's `str`, or a numpy array of bytes; `same` is a list of truths or numbers, or a numpy array of
+//! them. Read by a closed machine ([`pickle`]) that can call nothing; written as protocol 3, which every Python 3 and
+//! InsightFace's `load_bin` read. Layout: insightface `lfw2pack.py` (writes) and `verification.py` (reads).
 
 mod blob;
 mod pickle;
@@ -42,7 +42,8 @@ pub struct Pack {
     pub pairs: Vec<Pair>,
 }
 
-/// Whether a file that begins like this may be a verification pack: a pickle begins with its protocol or, of old, a mark.
+/// Whether a file that begins like this may be a verification pack: a pickle begins with its protocol or, of old, a
+/// mark.
 pub fn is_pickle(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 0..=5, ..] | [b'(', b'(' | b']', ..])
 }

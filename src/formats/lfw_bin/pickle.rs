@@ -1,8 +1,9 @@
-//! A machine for the pickles that hold lists of bytes and truths, and for no others. Knows opcodes and five names of numpy's; it has
-//! nothing that could be called, imported or built: a name it does not know ends the reading.
+//! A machine for the pickles that hold lists of bytes and truths, and for no others. Knows opcodes and five names of
+//! numpy's; it has nothing that could be called, imported or built: a name it does not know ends the reading.
 //!
-//! Protocols 0 to 5 (CPython `Lib/pickletools.py`). Bytes stay where they are in the file until somebody asks for them, so that a
-//! small file cannot grow: every value is a few words, and stack and memo have limits that honest files are far from.
+//! Protocols 0 to 5 (CPython `Lib/pickletools.py`). Bytes stay where they are in the file until somebody asks for them,
+//! so that a small file cannot grow: every value is a few words, and stack and memo have limits that honest files are
+//! far from.
 
 use std::collections::HashMap;
 
@@ -348,7 +349,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Fills an array with its state `(version, shape, type, is_fortran, bytes)`; a type of one byte has nothing to be told.
+    /// Fills an array with its state `(version, shape, type, is_fortran, bytes)`; a type of one byte has nothing to be
+    /// told.
     fn build(&mut self) -> Outcome<()> {
         let state = self.pop()?;
         match (self.top()?, self.items(state)) {

@@ -68,15 +68,15 @@ impl GradientTail {
 
     /// Where everything lies that the tail reads and writes.
     pub(super) fn regions(&self, io: &Io, own: usize) -> Operands {
-        let absent = |present: bool, region: Region| if present { region } else { Region::ABSENT };
+        let when = |present: bool, region: Region| if present { region } else { Region::ABSENT };
         let (z, dslope) = (own + usize::from(self.add), 1 + usize::from(self.keep));
         Operands {
-            residual: absent(self.add, io.read(own)),
-            z: absent(self.prelu, io.read(z)),
-            slope: absent(self.prelu, io.read(z + 1)),
-            before: absent(self.keep, io.write(1)),
-            dslope: absent(self.prelu, io.write(dslope)),
-            dbias: absent(self.bias, io.write(dslope + 1)),
+            residual: when(self.add, io.read(own)),
+            z: when(self.prelu, io.read(z)),
+            slope: when(self.prelu, io.read(z + 1)),
+            before: when(self.keep, io.write(1)),
+            dslope: when(self.prelu, io.write(dslope)),
+            dbias: when(self.bias, io.write(dslope + 1)),
         }
     }
 }
@@ -275,11 +275,15 @@ pub(super) fn for_pieces(
     let pieces: Vec<Written> =
         pieces.zip(sums).map(|((y, before), (slopes, biases))| Written { y, before, slopes, biases }).collect();
     pieces.into_par_iter().enumerate().for_each(|(index, mut piece)| work(index, &mut piece));
-    for (parts, sums) in [(slopes, whole.slopes), (biases, whole.biases)] {
-        sums.iter_mut().take(channels).for_each(|sum| *sum = 0.0);
-        for part in parts.chunks_exact(channels) {
-            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        }
+    add_parts(&slopes, channels, whole.slopes);
+    add_parts(&biases, channels, whole.biases);
+}
+
+/// Adds the sums of all pieces, one row of `channels` for each, in their order into the first row of `sums`.
+pub(super) fn add_parts(parts: &[f32], channels: usize, sums: &mut [f32]) {
+    sums.iter_mut().take(channels).for_each(|sum| *sum = 0.0);
+    for part in parts.chunks_exact(channels) {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
 }
 

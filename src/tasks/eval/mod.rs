@@ -219,12 +219,12 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
     };
     Ok(Evaluation {
         device: device.info().name,
-        mistakes,
-        times: found.times,
         verification,
         identification: None,
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
         samples: found.samples,
+        mistakes,
+        times: found.times,
     })
 }
 
@@ -243,12 +243,12 @@ fn find(
     let (input, features) = embed_rows(context, device, network, request, &rows)?;
     Ok(Evaluation {
         device: device.info().name,
-        mistakes: Vec::new(),
-        times: Times::default(),
         verification: None,
         identification: Some(plan.score(&listing, &features, input, request.mirror)?),
         restoration: None,
         samples: Vec::new(),
+        mistakes: Vec::new(),
+        times: Times::default(),
     })
 }
 

@@ -1,5 +1,5 @@
-//! `import`: what other programs wrote, in this program's form: weights become a model folder, files of many pictures a folder of
-//! identity folders. The content of a file says what it is, never its name.
+//! `import`: what other programs wrote, in this program's form: weights become a model folder, files of many pictures a
+//! folder of identity folders. The content of a file says what it is, never its name.
 
 mod pictures;
 mod weights;
@@ -38,8 +38,8 @@ pub enum Outcome {
 /// Imports a file; the folder is there only when all of it is in it.
 ///
 /// # Errors
-/// `Output` where `out` is not empty, `Input`, naming the file, for what is in none of the known forms or broken, `Usage` for flags that
-/// mean nothing here, `Io`, `Interrupted`.
+/// `Output` where `out` is not empty, `Input`, naming the file, for what is in none of the known forms or broken,
+/// `Usage` for flags that mean nothing here, `Io`, `Interrupted`.
 pub fn import(context: &Context, request: &Request) -> Result<Outcome> {
     files::check_new(&request.out)?;
     let start = beginning(&request.file)?;

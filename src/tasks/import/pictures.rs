@@ -1,4 +1,5 @@
-//! Other programs' files of many pictures as folders: the encoded pictures as they are, and LFW's `pairs.txt` for a verification pack.
+//! Other programs' files of many pictures as folders: the encoded pictures as they are, and LFW's `pairs.txt` for a
+//! verification pack.
 
 use crate::data::archive::Archive;
 use crate::error::{Error, Result};
@@ -52,8 +53,8 @@ pub fn unpack(context: &Context, archive: &Archive, out: &Path) -> Result<Unpack
                 pairs = Some((folds, given.len()));
             }
             None => context.listener.warn(&format!(
-                "no {PAIRS_FILE} is written: these pairs are not halves of one person and of two in folds of one size; eval takes the \
-                 file itself"
+                "no {PAIRS_FILE} is written: these pairs are not halves of one person and of two in folds of one size; \
+                 eval takes the file itself"
             )),
         }
     }

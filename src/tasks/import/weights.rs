@@ -1,5 +1,5 @@
-//! Weights from elsewhere as a model of ours: the center-loss authors' caffemodel, or arrays in safetensors under the same names. The
-//! configuration follows from the shapes; what does not fit is named.
+//! Weights from elsewhere as a model of ours: the center-loss authors' caffemodel, or arrays in safetensors under the
+//! same names. The configuration follows from the shapes; what does not fit is named.
 
 use super::Request;
 use crate::checkpoint::MODEL_FILE;
@@ -145,7 +145,8 @@ fn network(request: &Request, mut given: Tensors, channels: Channels) -> Result<
     Ok((Network::new(model, tensors), notes))
 }
 
-/// What is left must say nothing: the recipe has biases on the convolutions of residual units that never learn and stay 0.
+/// What is left must say nothing: the recipe has biases on the convolutions of residual units, which never learn
+/// and stay 0.
 fn check_rest(given: &Tensors) -> std::result::Result<(), String> {
     for (name, tensor) in given {
         let residual = name.starts_with("recognizer.conv") && name.contains('_') && name.ends_with(".bias");
@@ -175,17 +176,23 @@ fn reverse_inputs(filter: &mut Tensor) {
     }
 }
 
-/// The shortest decimal number that scales the published channels to these; the first layer's ratio where none does.
+/// The number that scales the published channels to these: the ratio that all layers have, else the shortest decimal
+/// number that rounds to each of them; where there is none, the ratio of the widest layer.
 fn width(channels: &[(usize, usize)]) -> f64 {
-    let low =
-        |(there, published): &(usize, usize)| if *there == 1 { 0.0 } else { (*there as f64 - 0.5) / *published as f64 };
+    let ratio = channels.last().map_or(1.0, |(there, published)| *there as f64 / *published as f64);
+    if channels.iter().all(|(there, published)| *published as f64 * ratio == *there as f64) {
+        return ratio;
+    }
+    let low = |(there, published): &(usize, usize)| match there {
+        1 => 0.0,
+        _ => (*there as f64 - 0.5) / *published as f64,
+    };
     let high = |(there, published): &(usize, usize)| (*there as f64 + 0.5) / *published as f64;
     let low = channels.iter().map(low).fold(0.0, f64::max);
     let high = channels.iter().map(high).fold(f64::INFINITY, f64::min);
-    let decimals = (0..=6).map(|digits| {
+    let mut decimals = (0..=6).map(|digits| {
         let unit = 10f64.powi(digits);
         ((low + high) / 2.0 * unit).round() / unit
     });
-    let first = channels.first().map_or(1.0, |(there, published)| *there as f64 / *published as f64);
-    decimals.into_iter().find(|width| (low..high).contains(width) && *width > 0.0).unwrap_or(first)
+    decimals.find(|width| (low..high).contains(width) && *width > 0.0).unwrap_or(ratio)
 }

@@ -44,8 +44,10 @@ pub struct Request {
 pub fn train(context: &Context, request: &Request) -> Result<Finished> {
     let (device, init, faces) = begin(context, request)?;
     let origin = Origin { data: request.data.clone(), init: request.init.clone() };
+    let mut session = Session::begin(context, device, request.config.clone(), faces.identities(), init)?;
+    // What does not fit into the device's memory leaves no folder behind.
+    session.enter(0)?;
     let run = Run::create(&request.out, &request.config.to_toml(), &origin)?;
-    let session = Session::begin(context, device, request.config.clone(), faces.identities(), init)?;
     go_on(context, session, faces, &run, 0)
 }
 
@@ -124,7 +126,9 @@ fn go_on(context: &Context, mut session: Session, faces: Arc<Faces>, run: &Run, 
     for step in first..total {
         let Some(Step { stage, step: stage_step }) = session.config().locate(step) else { break };
         if batches.is_none() || stage_step == 0 {
-            session.enter(stage)?;
+            if !session.is_in(stage) {
+                session.enter(stage)?;
+            }
             batches = Some(Batches::new(Arc::clone(&faces), sampling(session.config(), stage), stage_step)?);
             context.listener.say(&session.stage_line(stage));
         }

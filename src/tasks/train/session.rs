@@ -179,6 +179,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a stage is on the device.
+    pub fn is_in(&self, stage: usize) -> bool {
+        self.live.as_ref().is_some_and(|live| live.stage == stage)
+    }
+
     /// The recogniser as it is now, as a teacher.
     fn recognizer(&self) -> Vec<Vec<f32>> {
         let teacher = self.model.teacher();

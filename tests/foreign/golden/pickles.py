@@ -25,3 +25,7 @@ write("writable_5", ([np.array(np.frombuffer(p, np.uint8)) for p in pictures], s
 write("truths_array", (pictures, np.array(same)), 4)
 write("truths_scalars", (pictures, list(np.array(same))), 2)
 write("truths_numbers", [pictures, [1, 0]], 3)
+
+# What our own writer makes (`what_is_written_is_what_python_reads` in lfw_bin.rs has the same bytes).
+own = b"\x80\x03](B\x01\x00\x00\x00aB\x02\x00\x00\x00bcB\x01\x00\x00\x00aB\x01\x00\x00\x00ae](\x88\x89e\x86."
+assert pickle.loads(own) == pickle.loads(own, encoding="bytes") == ([b"a", b"bc", b"a", b"a"], [True, False])
