@@ -1,5 +1,5 @@
 # Two commands: `make demo` (two minutes, no network, no GPU) and `make test`.
-.PHONY: demo test test-cuda test-kernels-sanitized cuda-wheels bench clean
+.PHONY: demo test test-cuda test-kernels-sanitized cuda-wheels interop bench clean
 
 # The demo needs no CUDA and waits for none: where no kernel was compiled yet, it builds without. Once `make test-cuda` has compiled
 # them both build the same program, so that going from one to the other rebuilds nothing.
@@ -27,6 +27,10 @@ test-cuda: cuda-wheels
 test-kernels-sanitized:
 	cargo test --release --locked --test emulator -- --ignored
 	HALLUCINET_SANITIZER=asan cargo test --release --locked --test ops every_case_on_the_stand_in_driver
+
+# Files and numbers against onnxruntime, OpenVINO, PyTorch, scikit-learn and scikit-image, which it installs into .interop.
+interop:
+	sh tests/interop/run.sh
 
 bench:
 	cargo bench --locked
