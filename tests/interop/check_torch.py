@@ -9,7 +9,7 @@ from networks import features, hallucinate
 from program import MODELS, WORK, embed, faces, hallucinated, hallucinet, model, pictures, same, same_pixels, units
 
 # Some thirty layers of sums over up to 10,240 products in float32: about five of 24 bits.
-TOLERANCE = 2e-6 * 4
+TOLERANCE = 2e-5
 
 
 def check(name):

@@ -59,10 +59,10 @@ def units(pixels):
     return ((pixels.astype(numpy.float32) - 127.5) / 128).transpose(0, 3, 1, 2)
 
 
-def embed(run, folder, name):
+def embed(run, folder, name, *more):
     """The features that `embed` writes."""
     out = WORK / f"{name}.npy"
-    hallucinet("embed", "--model", run, folder, "--out", out)
+    hallucinet("embed", "--model", run, folder, "--out", out, *more)
     return numpy.load(out)
 
 

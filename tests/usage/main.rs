@@ -8,6 +8,9 @@ mod export;
 mod hallucinate;
 mod pictures;
 mod refused;
+#[path = "../schema/mod.rs"]
+mod schema;
+mod schemas;
 mod verify;
 
 use std::path::{Path, PathBuf};
