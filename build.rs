@@ -46,7 +46,11 @@ fn embed() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let table = out.join("fatbins.rs");
     let write = |rows: &str| {
-        let text = format!("pub static EMBEDDED: &[Image] = &[{rows}];\n");
+        let text = format!(
+            "pub static EMBEDDED: &[Image] = &[{rows}];\n/// Architectures, the first also as PTX.\n\
+             pub static ARCHITECTURES: &str = {:?};\n",
+            architectures()
+        );
         fs::write(&table, text).map_err(|error| format!("{}: {error}", table.display()))
     };
     let required = env::var("HALLUCINET_REQUIRE_CUDA").is_ok_and(|value| value == "1");
@@ -120,8 +124,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Compiles what is not compiled yet, one process per file and core; returns the rows of the table.
 fn compile(nvcc: &Path, sources: &[Source], out: &Path) -> Result<String, String> {
-    let architectures = env::var("HALLUCINET_CUDA_ARCHS").unwrap_or_else(|_| ARCHITECTURES.to_owned());
-    let targets = targets(&architectures);
+    let targets = targets(&architectures());
     let version =
         Command::new(nvcc).arg("--version").output().map_err(|error| format!("{}: {error}", nvcc.display()))?;
     let mut common = DefaultHasher::new();
@@ -178,6 +181,10 @@ fn hash_file(path: &Path, hasher: &mut DefaultHasher) -> Result<(), String> {
 
 fn next<T>(work: &Mutex<VecDeque<T>>) -> Option<T> {
     work.lock().ok()?.pop_front()
+}
+
+fn architectures() -> String {
+    env::var("HALLUCINET_CUDA_ARCHS").unwrap_or_else(|_| ARCHITECTURES.to_owned())
 }
 
 /// `-gencode` options: machine code for each architecture, and PTX of the first.

@@ -4,11 +4,10 @@
 // instructions; under the host compiler they are the emulator's (emulator/cuda_on_host.h), so one kernel text serves both.
 // Every .cu includes this file first. Nothing here knows an op.
 //
-// Three macros belong to the agreement between the two compilers:
+// Two macros belong to the agreement between the two compilers:
 //   DYNAMIC_SHARED(name)   declares the block's dynamic shared memory as `unsigned char* name`, 16-byte aligned
 //                          (1024-byte aligned where the launch's shared bytes are a multiple of 1024)
 //   EXPORT_KERNEL(entry)   after each global function: registers it with the stand-in driver; nothing under nvcc
-//   HAVE_SM90A             1 where wgmma and TMA may be used (nvcc's sm_90a pass, and the host)
 // Addresses in shared memory have the type `saddr`: 32 bits on the card, a pointer's width on the host.
 #pragma once
 #include <stdint.h>
@@ -18,11 +17,6 @@
 
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 #define EXPORT_KERNEL(entry)
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define HAVE_SM90A 1
-#else
-#define HAVE_SM90A 0
-#endif
 
 using saddr = uint32_t;
 
@@ -59,22 +53,7 @@ __device__ __forceinline__ void cp_async_wait() {
 
 // ---- 8x8 matrices of 16-bit values, shared memory to registers (whole warp) ----------------------------------------
 // Lane l gives the address of row l % 8 of matrix l / 8 (16 bytes, 16-byte aligned). Register m of lane l receives
-// elements (row l / 4, columns 2 * (l % 4) and the next) of matrix m, of its transpose in the `_trans` forms.
-
-__device__ __forceinline__ void ldmatrix_x1(uint32_t& r, saddr row) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];\n" : "=r"(r) : "r"(row) : "memory");
-}
-
-__device__ __forceinline__ void ldmatrix_x2(uint32_t (&r)[2], saddr row) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];\n" : "=r"(r[0]), "=r"(r[1]) : "r"(row) : "memory");
-}
-
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32_t (&r)[2], saddr row) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];\n"
-                 : "=r"(r[0]), "=r"(r[1])
-                 : "r"(row)
-                 : "memory");
-}
+// elements (row l / 4, columns 2 * (l % 4) and the next) of matrix m, of its transpose in the `_trans` form.
 
 __device__ __forceinline__ void ldmatrix_x4(uint32_t (&r)[4], saddr row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"

@@ -17,6 +17,9 @@ pub enum Error {
     /// The device asked for is not there or cannot run the plan (exit 4).
     #[error("{0}")]
     Device(String),
+    /// The device has too little memory for what was asked of it (exit 4).
+    #[error("{0}")]
+    Memory(String),
     /// The operating system refused (exit 5).
     #[error("{}: {action}: {source}", .path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -40,7 +43,7 @@ impl Error {
         match self {
             Error::Usage(_) | Error::Shape(_) => 2,
             Error::Input(_) => 3,
-            Error::Device(_) => 4,
+            Error::Device(_) | Error::Memory(_) => 4,
             Error::Io { .. } | Error::Output(_) => 5,
             Error::Numeric(_) => 6,
             Error::Interrupted(_) => 130,

@@ -1,13 +1,11 @@
 //! Files and folders that appear whole or not at all: a temporary with a dot name in the same folder, write, fsync,
 //! rename, fsync of the folder. A leaf: it knows bytes and paths only.
 
-use std::fs::File;
+use crate::error::{Error, Result};
+use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
-
-use crate::error::{Error, Result};
+use tempfile::{NamedTempFile, TempDir};
 
 /// What stands between the name and the random end of every temporary of ours: `.NAME.tmp-XXXXXX`.
 const MARK: &str = ".tmp-";
@@ -38,7 +36,7 @@ impl Pending {
         temporary.prefix(&prefix);
         // The library's default would hide the file from everyone else; this leaves it to the umask, as for any other file.
         #[cfg(unix)]
-        temporary.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+        temporary.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
         let temporary = temporary.tempfile_in(folder_of(path)).map_err(Error::io("cannot create", path))?;
         Ok(Pending { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, temporary) })
     }
@@ -65,44 +63,14 @@ impl Pending {
     }
 }
 
-/// Writes a folder of files whole, replacing a folder of that name. The moment between setting the old one aside and
-/// putting the new one in its place is the only one in which a stopped machine leaves neither.
+/// Writes a folder of files whole, replacing a folder of that name.
 ///
 /// # Errors
 /// As [`write`].
 pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
-    let parent = folder_of(path);
-    let temporary = |role: &str| {
-        let prefix = format!("{}{role}", temporary_prefix(path).to_string_lossy());
-        tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(Error::io("cannot create", path))
-    };
-    let folder = temporary("")?;
-    for (name, bytes) in files {
-        let file = folder.path().join(name);
-        let mut open = File::create_new(&file).map_err(Error::io("cannot create", &path.join(name)))?;
-        let written = open.write_all(bytes).and_then(|()| open.sync_all());
-        written.map_err(Error::io("cannot write", &path.join(name)))?;
-    }
-    sync_folder(folder.path())?;
-    let aside = if path.exists() {
-        let aside = temporary("old-")?;
-        std::fs::rename(path, aside.path()).map_err(Error::io("cannot replace", path))?;
-        Some(aside)
-    } else {
-        None
-    };
-    if let Err(error) = std::fs::rename(folder.path(), path) {
-        if let Some(aside) = &aside {
-            // Best effort: the error that is reported is the first one.
-            let _ = std::fs::rename(aside.path(), path);
-        }
-        return Err(Error::io("cannot write", path)(error));
-    }
-    // The temporary has a new name now, so there is nothing for its owner to remove.
-    let _ = folder.keep();
-    sync_folder(parent)?;
-    drop(aside);
-    Ok(())
+    let folder = NewFolder::create(path)?;
+    files.iter().try_for_each(|(name, bytes)| folder.write(&folder.path().join(name), bytes))?;
+    folder.replace()
 }
 
 /// Makes a folder for output: it must be absent or empty.
@@ -110,34 +78,154 @@ pub fn write_folder(path: &Path, files: &[(&str, &[u8])]) -> Result<()> {
 /// # Errors
 /// `Output` where something is in the way, `Io` where the operating system refuses.
 pub fn create_empty_folder(path: &Path) -> Result<()> {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(Error::Output(format!(
-                "{}: the output folder is not empty; give another, or remove what is in it",
-                path.display()
-            ))),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            std::fs::create_dir_all(path).map_err(Error::io("cannot create the folder", path))
+    check_empty(path)?;
+    make_folder(path)
+}
+
+/// Checks that a folder can be where `out` says: it is there, or can be made.
+pub fn check_folder(out: &Path) -> Result<()> {
+    for folder in out.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        match fs::metadata(folder) {
+            Ok(about) if about.is_dir() => return Ok(()),
+            Ok(_) => {
+                return Err(Error::Output(format!(
+                    "{}: cannot be a folder for output, {} is a file: choose another place",
+                    out.display(),
+                    folder.display()
+                )));
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => (),
+            Err(error) => return Err(Error::io("cannot use for output", folder)(error)),
         }
-        Err(error) if error.kind() == ErrorKind::NotADirectory && path.exists() => {
-            Err(Error::Output(format!("{}: the output must be a folder, and a file is in its place", path.display())))
-        }
-        Err(error) => Err(Error::io("cannot create the folder", path)(error)),
     }
+    Ok(())
+}
+
+/// Checks that a file can be where `out` says.
+pub fn check_file(out: &Path) -> Result<()> {
+    if out.is_dir() || out.file_name().is_none() {
+        return Err(Error::Output(format!("{}: a file is to be written, and this is a folder", out.display())));
+    }
+    check_folder(folder_of(out))
+}
+
+/// Checks that a folder is absent or empty.
+pub fn check_empty(out: &Path) -> Result<()> {
+    check_folder(out)?;
+    match fs::read_dir(out).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(Error::Output(format!("{} is not empty: name a new folder, or empty this one", out.display()))),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("cannot use for output", out)(error)),
+    }
+}
+
+/// Makes a folder and those it lies in.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(Error::io("cannot create the folder", folder))
+}
+
+/// Checks that a [`NewFolder`] can be published: nothing is there, or an empty folder that nobody stands in, who would not notice that
+/// it was replaced.
+pub fn check_new(out: &Path) -> Result<()> {
+    check_empty(out)?;
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    match here.is_some() && here == out.canonicalize().ok() {
+        true => Err(Error::Output(format!("{} is the current folder: name another one", out.display()))),
+        false => Ok(()),
+    }
+}
+
+/// A folder that is being filled under a name with a dot, beside the place it is for; dropped, it leaves nothing behind.
+pub struct NewFolder {
+    temporary: TempDir,
+    out: PathBuf,
+}
+
+impl NewFolder {
+    /// Begins a folder that will be `out`, with the folders that lies in.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn create(out: &Path) -> Result<NewFolder> {
+        let out = out.canonicalize().unwrap_or_else(|_| out.to_owned());
+        let parent = folder_of(&out);
+        make_folder(parent)?;
+        Ok(NewFolder { temporary: temporary_folder(&out)?, out })
+    }
+
+    /// Where its files go until it is published.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Writes a file into it, with the folders inside that it needs.
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        make_folder(folder_of(path))?;
+        File::create_new(path)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .map_err(Error::io("cannot write", path))
+    }
+
+    /// Gives it its name where nothing has it; a rename replaces an empty folder in one step, and fails on one that filled up meanwhile.
+    pub fn publish(self) -> Result<()> {
+        sync_all(self.path())?;
+        fs::rename(self.path(), &self.out).map_err(Error::io("cannot rename the finished folder to", &self.out))?;
+        // Its old name is gone, so there is nothing left to clean up.
+        let _ = self.temporary.keep();
+        sync_folder(folder_of(&self.out))
+    }
+
+    /// Gives it its name, and removes a folder that had it. The moment between setting the old one aside and putting the new one in its
+    /// place is the only one in which a stopped machine leaves neither.
+    pub fn replace(self) -> Result<()> {
+        if !self.out.exists() {
+            return self.publish();
+        }
+        let (aside, out) = (temporary_folder(&self.out)?, self.out.clone());
+        fs::rename(&out, aside.path()).map_err(Error::io("cannot replace", &out))?;
+        self.publish().inspect_err(|_| {
+            // Best effort: the error that is reported is the first one.
+            let _ = fs::rename(aside.path(), &out);
+        })
+    }
+}
+
+/// An empty folder with a dot name beside the place of another.
+fn temporary_folder(beside: &Path) -> Result<TempDir> {
+    let parent = folder_of(beside);
+    let folder = tempfile::Builder::new().prefix(&temporary_prefix(beside)).tempdir_in(parent);
+    folder.map_err(Error::io("cannot create a folder in", parent))
+}
+
+/// Makes the names in a folder and in all folders inside durable.
+fn sync_all(folder: &Path) -> Result<()> {
+    let cannot = || Error::io("cannot read", folder);
+    for entry in fs::read_dir(folder).map_err(cannot())? {
+        let entry = entry.map_err(cannot())?;
+        if entry.file_type().map_err(cannot())?.is_dir() {
+            sync_all(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
 }
 
 /// Removes what a stopped process left unfinished in a folder: every `.NAME.tmp-*`. What cannot be removed stays.
 pub fn remove_temporaries(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with('.') && name.contains(MARK) {
             let path = entry.path();
-            let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
     }
+}
+
+/// The SHA-256 of some bytes in hexadecimal, as `sha256sum` prints it.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes the names in a folder durable.

@@ -6,12 +6,13 @@
 //! The crate reads from the top layer to the bottom, and imports point down only (`tests/house.rs` holds them to it):
 //!
 //! ```text
-//! cli -> tasks -> model -> graph -> ops -> backend
-//!           \-> data, metrics, checkpoint, formats, report
+//! cli -> tasks -> engine -> model -> graph -> ops -> backend
+//! ffi ------------^    \-> data, metrics, checkpoint, formats (tasks: report as well)
 //! ```
 //!
 //! * [`cli`]: arguments to a typed command; the only place that prints.
 //! * [`tasks`]: one file per verb the user types.
+//! * [`engine`]: a trained model on a device, for programs that have one inside; the commands use it too. `ffi`: the same for C.
 //! * [`model`]: the networks' layer tables, their configuration and initial values; no kernels.
 //! * [`graph`]: values and nodes, reverse mode, the planner, the one loop over launches; no arithmetic.
 //! * [`ops`]: one room per op: shapes, launches, gradient, host arithmetic.
@@ -26,7 +27,9 @@ pub mod backend;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
+pub mod engine;
 pub mod error;
+pub mod ffi;
 pub mod files;
 pub mod formats;
 pub mod graph;
@@ -39,4 +42,5 @@ pub mod resample;
 pub mod shape;
 pub mod tasks;
 
+pub use engine::{Device, Engine, Image};
 pub use error::{Error, Result};

@@ -1,6 +1,7 @@
 //! A run that was stopped and resumed, however and however often, ends with the same bytes as one that never stopped.
 
 use hallucinet::backend::Choice;
+use hallucinet::checkpoint::EVENTS_FILE;
 use hallucinet::data::synth;
 use hallucinet::model::config::{Config, Overrides};
 use hallucinet::tasks::{Context, Listener, train};
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Two stages and checkpoints that do not fall on their border: 3 + 4 steps.
+/// Two stages and checkpoints that do not fall on their border: 3 + 4 steps. The second learns from the recogniser of the first.
 const CONFIG: &str = r#"
 [model]
 recognizer_width = 0.0625
@@ -31,6 +32,8 @@ steps = 3
 mode = "joint"
 steps = 4
 batch = 3
+[train.stages.loss]
+distill = 3
 "#;
 
 struct Silent;
@@ -77,7 +80,7 @@ fn stopping_after_every_step_changes_nothing() {
     }
     assert_eq!(stops, 6, "one stop after each step but the last");
     assert!(model(&whole) == model(&pieces));
-    for file in ["metrics.jsonl", "samples/step-7.png", "stages/1-recognition-hr/model.safetensors"] {
+    for file in ["metrics.jsonl", EVENTS_FILE, "samples/step-7.png", "stages/1-recognition-hr/model.safetensors"] {
         assert!(std::fs::read(whole.join(file)).unwrap() == std::fs::read(pieces.join(file)).unwrap(), "{file}");
     }
 }
@@ -93,6 +96,23 @@ fn a_finished_run_is_left_as_it_is() {
     assert_eq!(finished.steps, 7);
     assert!(finished.losses.pixel.is_some());
     assert_eq!(before, snapshot(&run));
+}
+
+/// A resumed run needs the recogniser that it learns from; a model is what it is without it.
+#[test]
+fn the_teacher_is_in_checkpoints_and_not_in_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = faces(folder.path());
+    let run = folder.path().join("run");
+    let finished = with_context(false, |context| train::train(context, &request(&data, run.clone()))).unwrap();
+    assert!(finished.losses.distill.is_some_and(|loss| loss > 0.0 && loss < 2.0), "{:?}", finished.losses);
+    let tensors = |file: &str| hallucinet::formats::safetensors::read(&run.join(file)).unwrap().tensors;
+    let (first, last) = (tensors("stages/1-recognition-hr/model.safetensors"), tensors("model.safetensors"));
+    assert!(!last.keys().any(|name| name.starts_with("teacher")));
+    let kept = tensors("checkpoints/step-7/optimizer.safetensors");
+    let (teacher, ours) = ("teacher.conv2_1.weight", "recognizer.conv2_1.weight");
+    assert!(kept[teacher].data == first[ours].data, "the teacher is the recogniser of the stage before");
+    assert!(kept[teacher].data != last[ours].data);
 }
 
 /// Names, lengths and times of every file.

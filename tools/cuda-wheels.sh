@@ -1,21 +1,36 @@
 #!/bin/sh
-# Puts the pinned wheels of a CUDA compiler into the ignored folder .cuda/, unless an nvcc is there already: NVCC, CUDA_HOME,
-# CUDA_PATH, .cuda/ or PATH, in the order of build.rs. 104 MB; no GPU, no driver and no system CUDA are needed.
+# Puts the pinned wheels of a CUDA compiler (tools/cuda-wheels.txt, by their hashes) into the ignored folder .cuda/, unless an nvcc
+# is there already: NVCC, CUDA_HOME, CUDA_PATH, .cuda/ or PATH, in the order of build.rs. No GPU, no driver and no system CUDA are
+# needed. The folder appears whole or not at all.
+#
+# Where they cannot be had, which is what a machine without pip or network is, it says so and that is all: the program is then built
+# without CUDA kernels, and the tests that look at compiled kernels skip themselves by name.
 set -eu
 cd "$(dirname "$0")/.."
+[ "${HALLUCINET_CUDA:-}" != off ] || exit 0
 for nvcc in "${NVCC:-}" "${CUDA_HOME:-}/bin/nvcc" "${CUDA_PATH:-}/bin/nvcc" .cuda/nvidia/cu13/bin/nvcc nvcc /usr/local/cuda/bin/nvcc; do
     if [ -n "$nvcc" ] && "$nvcc" --version > /dev/null 2>&1; then
         exit 0
     fi
 done
-if ! python3 -m pip --version > /dev/null 2>&1; then
-    echo "no nvcc and no pip: the kernels are not compiled for cards (set CUDA_HOME, or install python3-pip)" >&2
+
+part=$(mktemp -d .cuda.part.XXXXXX)
+trap 'rm -rf "$part"' EXIT
+trap 'exit 130' INT TERM
+without() {
+    echo "no nvcc, and $1: kernels are not compiled for cards (set CUDA_HOME, or run again with network)" >&2
     exit 0
-fi
-echo "no nvcc found: fetching the pinned CUDA 13.0 compiler into .cuda/"
-# The five are the least that compiles; --no-deps, or pip brings more.
-python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --target .cuda.part \
-    nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 \
-    nvidia-cuda-runtime==13.0.96 nvidia-cuda-cccl==13.0.85
+}
+python3 -m pip --version > /dev/null 2>&1 || without "no pip (python3-pip) to fetch one"
+echo "no nvcc found: fetching the pinned CUDA 13.0 compiler into .cuda/ (104 MB, once)"
+# --no-deps, or pip brings more. A network that swallows packets is given up after 40 s.
+python3 -m pip install --quiet --disable-pip-version-check --no-input --retries 1 --timeout 20 --no-deps --no-compile \
+    --only-binary=:all: --require-hashes --target "$part" -r tools/cuda-wheels.txt > "$part.log" 2>&1 ||
+    { tail -n 2 "$part.log" >&2; rm -f "$part.log"; without "its wheels cannot be fetched"; }
+rm -f "$part.log"
+"$part/nvidia/cu13/bin/nvcc" --version > /dev/null || without "the one from the wheels does not run here"
+chmod 755 "$part"
 rm -rf .cuda
-mv .cuda.part .cuda
+mv "$part" .cuda
+# cargo watches no path that was not there when it last asked: this makes it ask build.rs again.
+touch build.rs

@@ -1,9 +1,9 @@
 //! Convolutions: every different layer of the recogniser and of both hallucinators, forward with the epilogue of a training step,
 //! and both gradients.
 
-use crate::harness::{BATCH, Given, time};
+use crate::harness::{Given, batch, time};
 use criterion::Criterion;
-use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, TransposedConv};
+use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, GradientTail, TransposedConv, TransposedConvData};
 use hallucinet::shape::Shape;
 
 /// Layer, channels in and out, height and width of x, filter extent, pad.
@@ -23,23 +23,34 @@ const LAYERS: [(&str, usize, usize, usize, usize, usize, usize); 13] = [
     ("recognizer.conv5_1", 512, 512, 5, 4, 3, 1),
 ];
 
+/// What the gradient of a residual unit's first convolution ends with.
+const TAIL: GradientTail = GradientTail { add: true, prelu: true, keep: true, bias: false };
+
 pub fn bench(criterion: &mut Criterion) {
     for (name, channels, outputs, h, w, kernel, pad) in LAYERS {
-        let x = Shape::new(BATCH, channels, h, w);
+        let x = Shape::new(batch(), channels, h, w);
         let filter = Shape::new(outputs, channels, kernel, kernel);
-        let y = Shape::new(BATCH, outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
+        let y = Shape::new(batch(), outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
         let slope = Given::f32(Shape::vector(outputs));
         let forward = Conv { prelu: true, keep: true, ..Conv::new(1, pad, false) };
-        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::f32(*shape)).collect::<Vec<_>>();
+        let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::activation(*shape)).collect::<Vec<_>>();
         let mut inputs = given(&[x, filter]);
         inputs.push(slope);
         time(criterion, "conv", name, forward, inputs);
-        time(criterion, "conv", name, ConvData { add: true, ..ConvData::new(1, pad) }, given(&[y, filter, x, x]));
+        let data = ConvData { stride: 1, pad, tail: TAIL };
+        let mut inputs = given(&[y, filter, x, x, x]);
+        inputs.push(Given::f32(Shape::vector(channels)));
+        time(criterion, "conv", name, data, inputs);
         time(criterion, "conv", name, ConvFilter { stride: 1, pad, bias: false }, given(&[x, y, filter]));
     }
     for (name, h, w) in [("fast.up1", 28, 24), ("fast.up2", 56, 48)] {
-        let shapes = [Shape::new(BATCH, 64, h, w), Shape::new(64, 64, 4, 4), Shape::vector(64)];
-        let inputs = shapes.map(Given::f32).into();
+        let (x, filter) = (Shape::new(batch(), 64, h, w), Shape::new(64, 64, 4, 4));
+        let y = Shape::new(batch(), 64, 2 * h, 2 * w);
+        let slope = || Given::f32(Shape::vector(64));
+        let inputs = vec![Given::activation(x), Given::activation(filter), slope()];
         time(criterion, "conv", name, TransposedConv { prelu: true, keep: true, ..TransposedConv::new(2, 1) }, inputs);
+        let mut inputs: Vec<Given> = [y, filter, x, x].map(Given::activation).into();
+        inputs.push(slope());
+        time(criterion, "conv", name, TransposedConvData { stride: 2, pad: 1, tail: TAIL }, inputs);
     }
 }

@@ -1,16 +1,17 @@
-//! Times one op at one shape. Throughput is FLOP of the mathematics (criterion calls them elements) and bytes that must cross the
-//! memory bus once; both come from the launches themselves.
+//! Times one op at one shape; FLOP of the mathematics and bytes that must cross the memory bus once come from the launches themselves.
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use hallucinet::backend::{self, Choice, Device};
+use crate::clock::{self, clock};
+use criterion::Criterion;
 use hallucinet::graph::{Graph, Program};
-use hallucinet::ops::{Desc, Op, Type};
+use hallucinet::ops::{Desc, Op, Type, bf16};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 use std::sync::Arc;
 
 /// Pictures of a batch.
-pub const BATCH: usize = 2;
+pub fn batch() -> usize {
+    clock::batch(2)
+}
 
 /// An input: random numbers, or these bytes.
 pub struct Given {
@@ -21,9 +22,22 @@ pub struct Given {
 impl Given {
     /// Standard normal f32.
     pub fn f32(shape: Shape) -> Self {
-        let mut random = Random::named(1, "bench");
-        let numbers: Vec<f32> = (0..shape.elements()).map(|_| random.normal() as f32).collect();
+        let numbers = normal(shape.elements());
         Given { desc: Desc::f32(shape), bytes: bytemuck::cast_slice(&numbers).to_vec() }
+    }
+
+    /// Standard normal numbers in a format of activations.
+    pub fn of(dtype: Type, shape: Shape) -> Self {
+        if dtype != Type::Bf16 {
+            return Given::f32(shape);
+        }
+        let bytes = normal(shape.elements()).iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect();
+        Given { desc: Desc { shape, dtype }, bytes }
+    }
+
+    /// Standard normal numbers in the format of this run's activations.
+    pub fn activation(shape: Shape) -> Self {
+        Given::of(clock().precision, shape)
     }
 
     /// Random u8.
@@ -45,15 +59,11 @@ impl Given {
     }
 }
 
-/// The best device here, as every command picks it.
-fn device() -> Arc<dyn Device> {
-    backend::open(Choice::Auto, None).unwrap().0
-}
-
-/// Prints the device; the first line of every run.
-pub fn announce(_: &mut Criterion) {
-    let info = device().info();
-    println!("device {} ({})", info.name, info.detail);
+/// The first numbers over and over: drawing hundreds of millions would take longer than what is measured.
+fn normal(count: usize) -> Vec<f32> {
+    let mut random = Random::named(1, "bench");
+    let first: Vec<f32> = (0..count.min(65_537)).map(|_| random.normal() as f32).collect();
+    first.iter().cycle().take(count).copied().collect()
 }
 
 /// Times an op; `label` names the layer that has this shape.
@@ -63,20 +73,9 @@ pub fn time(criterion: &mut Criterion, room: &str, label: &str, op: impl Op + 's
     let name = op.name();
     let outputs = graph.apply_all(Arc::new(op), &values).unwrap();
     outputs.iter().for_each(|output| graph.fetch(*output));
-    let device = device();
-    let program = Program::new(Arc::clone(&device), graph.plan()).unwrap();
+    let program = Program::new(Arc::clone(&clock().device), graph.plan()).unwrap();
     for (value, given) in values.iter().zip(&inputs) {
         program.write(*value, &given.bytes).unwrap();
     }
-    let bytes = program.plan().launches.iter().map(|launch| launch.bytes()).sum();
-    let mut group = criterion.benchmark_group(room);
-    group.sampling_mode(SamplingMode::Flat);
-    group.throughput(Throughput::ElementsAndBytes { elements: program.plan().flop(), bytes });
-    group.bench_function(BenchmarkId::new(name, label), |bencher| {
-        bencher.iter(|| {
-            program.run().unwrap();
-            device.sync().unwrap();
-        });
-    });
-    group.finish();
+    clock::time(criterion, [room, name, label], &program, |_| {});
 }

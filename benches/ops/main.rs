@@ -3,7 +3,10 @@
 mod add;
 mod cast;
 mod center_loss;
+#[path = "../clock/mod.rs"]
+mod clock;
 mod conv;
+mod cosine_loss;
 mod harness;
 mod linear;
 mod pixel_loss;
@@ -11,6 +14,7 @@ mod pixels;
 mod pool;
 mod prelu;
 mod resize;
+mod roofline;
 mod sgd;
 mod softmax_loss;
 
@@ -29,7 +33,7 @@ fn quick() -> Criterion {
 criterion_group! {
     name = ops;
     config = quick();
-    targets = harness::announce, add::bench, cast::bench, center_loss::bench, conv::bench, linear::bench, pixel_loss::bench, pixels::bench,
-        pool::bench, prelu::bench, resize::bench, sgd::bench, softmax_loss::bench
+    targets = clock::announce, add::bench, cast::bench, center_loss::bench, conv::bench, cosine_loss::bench, linear::bench,
+        pixel_loss::bench, pixels::bench, pool::bench, prelu::bench, resize::bench, roofline::bench, sgd::bench, softmax_loss::bench
 }
 criterion_main!(ops);

@@ -1,6 +1,6 @@
 // Convolution and its gradient to the input in f32: implicit GEMM on ordinary multiply-adds, the reference for every card.
 //
-//   conv_forward   y = x * w, bias, PReLU and residual in the epilogue (formula in gather.cuh, epilogue in epilogue.cuh)
+//   conv_forward   y = x * w (formula in gather.cuh), and what epilogue.cuh says
 //   conv_data      dx = gradient of that to x; also the transposed convolution forward. Takes the filter exchanged (IHWO)
 //   conv_exchange_filter, conv_exchange_filter_bf16   w[o][p][q][c] -> w[c][p][q][o]
 //
@@ -64,7 +64,10 @@ __device__ __forceinline__ void fma_convolution(const Walk& walk, const float* p
     FmaTile& tile = *reinterpret_cast<FmaTile*>(shared);
     const int first_row = blockIdx.x * TILE, first_result = blockIdx.y * TILE;
     // Phases of a gradient differ in size; the grid is the largest one's.
-    if (first_row >= walk.rows()) return;
+    if (first_row >= walk.rows()) {
+        tail.template write_no_parts<TILE>(first_result);
+        return;
+    }
     if (threadIdx.x < TILE) tile.rows[threadIdx.x] = row_at(walk, first_row + threadIdx.x);
     __syncthreads();
 
@@ -89,31 +92,47 @@ __device__ __forceinline__ void fma_convolution(const Walk& walk, const float* p
         multiply(tile, sums);
         __syncthreads();
     }
+    PixelSums<1> own[4];
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
         const int pixel = tile.rows[threadIdx.x / 16 * 8 + i].pixel;
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             const int channel = first_result + threadIdx.x % 16 + 16 * j;
-            if (pixel >= 0 && channel < walk.results) tail.finish(sums[i][j], pixel, channel);
+            if (pixel >= 0 && channel < walk.results) tail.finish(sums[i][j], pixel, channel, own[j]);
         }
     }
+    if (!tail.z) return;
+    constexpr int GROUPS = THREADS / 16;
+    // The slices have been read by everyone; the rows, which lie behind, have not.
+    static_assert(2 * GROUPS * TILE <= 2 * SLICE * PITCH, "the sums of all threads take the place of the slices");
+    float* staged = reinterpret_cast<float*>(shared);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+        const int at = threadIdx.x / 16 * TILE + threadIdx.x % 16 + 16 * j;
+        staged[at] = own[j].slope[0];
+        staged[GROUPS * TILE + at] = own[j].bias[0];
+    }
+    __syncthreads();
+    tail.template write_parts<GROUPS, TILE>(staged, first_result);
 }
 
 // Grid: one block per (64 pixels of y, 64 channels of y). Reads x about kh*kw/stride^2 times through the cache and w once per
 // block; 2*n*oh*ow*o*kh*kw*c FLOP.
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
-    conv_forward(const float* x, const float* w, const float* bias, const float* slope, const float* residual, float* y,
-                 float* before, void*, const ConvGeometry g) {
-    fma_convolution(forward_walk(g), x, w, tail_of(g, g.o, bias, slope, residual, y, before));
+    conv_forward(const float* x, const float* w, const float* bias, const float* slope, const float* residual, const float* z,
+                 float* y, float* before, void*, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<float> tail{bias, slope, residual, z, before, slope_parts, bias_parts};
+    fma_convolution(forward_walk(g), x, w, tail_of(g, g.o, y, tail));
 }
 EXPORT_KERNEL(conv_forward)
 
 // Grid: one block per (64 pixels of one phase of dx, 64 channels of dx, phase). `exchanged`: IHWO. FLOP as forward.
 extern "C" __global__ void __launch_bounds__(THREADS, 4)
-    conv_data(const float* dy, const float* exchanged, const float* slope, const float* residual, float* dx, float* before,
-              const ConvGeometry g) {
-    fma_convolution(data_walk(g, blockIdx.z), dy, exchanged, tail_of<float>(g, g.c, nullptr, slope, residual, dx, before));
+    conv_data(const float* dy, const float* exchanged, const float* slope, const float* residual, const float* z, float* dx,
+              float* before, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<float> tail{nullptr, slope, residual, z, before, slope_parts, bias_parts};
+    fma_convolution(data_walk(g, blockIdx.z), dy, exchanged, tail_of(g, g.c, dx, tail));
 }
 EXPORT_KERNEL(conv_data)
 

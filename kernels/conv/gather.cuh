@@ -22,7 +22,8 @@ struct ConvGeometry {
 static_assert(sizeof(ConvGeometry) == 48, "the layout of src/ops/conv/mod.rs");
 
 // Bits of `epilogue`.
-constexpr uint32_t EPILOGUE_BIAS = 1, EPILOGUE_PRELU = 2, EPILOGUE_ADD = 4, EPILOGUE_KEEP = 8;
+constexpr uint32_t EPILOGUE_BIAS = 1, EPILOGUE_PRELU = 2, EPILOGUE_ADD = 4, EPILOGUE_KEEP = 8, EPILOGUE_PRELU_GRADIENT = 16,
+                   EPILOGUE_BIAS_SUMS = 32;
 
 // One axis of a walk: how result positions and taps become positions of the picture that is read.
 struct Axis {

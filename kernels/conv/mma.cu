@@ -1,6 +1,6 @@
 // Convolution and its gradient to the input in bf16 on tensor cores: implicit GEMM with mma.sync, fed by cp.async.
 //
-//   conv_forward_bf16       y = x * w (formula in gather.cuh), bias, PReLU, residual in the epilogue (epilogue.cuh)
+//   conv_forward_bf16       y = x * w (formula in gather.cuh), and what epilogue.cuh says
 //   conv_data_bf16          gradient of that to x; also the transposed convolution forward. Takes the filter exchanged (IHWO)
 //   conv_*_bf16_any         the same for pictures whose channels are no multiple of 8, gathered number by number
 //
@@ -62,7 +62,10 @@ __device__ __forceinline__ void mma_convolution(const Walk& walk, const __nv_bfl
     int* pixels = reinterpret_cast<int*>(shared + BUFFER_BYTES);
     const int first_row = blockIdx.x * TILE_PIXELS, first_result = blockIdx.y * TILE_RESULTS;
     // Phases of a gradient differ in size; the grid is the largest one's.
-    if (first_row >= walk.rows()) return;
+    if (first_row >= walk.rows()) {
+        tail.template write_no_parts<TILE_RESULTS>(first_result);
+        return;
+    }
 
     // Thread t loads chunk t % 4 of rows t / 4 and t / 4 + 64 of the left matrix and of row t / 4 of the right one.
     const int chunk = threadIdx.x & 3, load_row = threadIdx.x >> 2;
@@ -105,53 +108,44 @@ __device__ __forceinline__ void mma_convolution(const Walk& walk, const __nv_bfl
     write_tile(sums, warp_row, warp_column, shared, pixels, first_result, tail);
 }
 
-template <bool WIDE>
-__device__ __forceinline__ void forward(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                                        const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before,
-                                        const ConvGeometry& g) {
-    mma_convolution<WIDE>(forward_walk(g), x, w, tail_of(g, g.o, bias, slope, residual, y, before));
-}
-
-template <bool WIDE>
-__device__ __forceinline__ void data(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
-                                     const __nv_bfloat16* residual, __nv_bfloat16* dx, __nv_bfloat16* before,
-                                     const ConvGeometry& g) {
-    const auto tail = tail_of<__nv_bfloat16>(g, g.c, nullptr, slope, residual, dx, before);
-    mma_convolution<WIDE>(data_walk(g, blockIdx.z), dy, exchanged, tail);
-}
-
 // Grid: one block per (128 pixels of y, 64 channels of y); c is a multiple of 8. Reads x about kh*kw/stride^2 times through L2 and
 // w once per block; 2*n*oh*ow*o*kh*kw*c FLOP.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                      const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
-                      const ConvGeometry g) {
-    forward<true>(x, w, bias, slope, residual, y, before, g);
+                      const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* y, __nv_bfloat16* before,
+                      void*, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{bias, slope, residual, z, before, slope_parts, bias_parts};
+    mma_convolution<true>(forward_walk(g), x, w, tail_of(g, g.o, y, tail));
 }
 EXPORT_KERNEL(conv_forward_bf16)
 
 // As conv_forward_bf16 for any c, number by number.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16_any(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                          const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
-                          const ConvGeometry g) {
-    forward<false>(x, w, bias, slope, residual, y, before, g);
+                          const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* y, __nv_bfloat16* before,
+                          void*, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{bias, slope, residual, z, before, slope_parts, bias_parts};
+    mma_convolution<false>(forward_walk(g), x, w, tail_of(g, g.o, y, tail));
 }
 EXPORT_KERNEL(conv_forward_bf16_any)
 
 // Grid: one block per (128 pixels of one phase of dx, 64 channels of dx, phase); o is a multiple of 8. `exchanged`: IHWO. FLOP as
 // forward.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
-    conv_data_bf16(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope, const __nv_bfloat16* residual,
-                   __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
-    data<true>(dy, exchanged, slope, residual, dx, before, g);
+    conv_data_bf16(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
+                   const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* dx, __nv_bfloat16* before,
+                   float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{nullptr, slope, residual, z, before, slope_parts, bias_parts};
+    mma_convolution<true>(data_walk(g, blockIdx.z), dy, exchanged, tail_of(g, g.c, dx, tail));
 }
 EXPORT_KERNEL(conv_data_bf16)
 
 // As conv_data_bf16 for any o, number by number.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_data_bf16_any(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
-                       const __nv_bfloat16* residual, __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
-    data<false>(dy, exchanged, slope, residual, dx, before, g);
+                       const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* dx, __nv_bfloat16* before,
+                       float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{nullptr, slope, residual, z, before, slope_parts, bias_parts};
+    mma_convolution<false>(data_walk(g, blockIdx.z), dy, exchanged, tail_of(g, g.c, dx, tail));
 }
 EXPORT_KERNEL(conv_data_bf16_any)

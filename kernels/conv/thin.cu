@@ -113,9 +113,12 @@ __device__ __forceinline__ void thin_input(const Walk& walk, const __nv_bfloat16
                                            const Tail<__nv_bfloat16>& tail) {
     DYNAMIC_SHARED(memory);
     const Patch patch = patch_of(walk);
-    if (patch.image < 0) return;
-    const ThinInput shared(walk, memory);
     const int first_result = blockIdx.y * TILE_RESULTS;
+    if (patch.image < 0) {
+        tail.template write_no_parts<TILE_RESULTS>(first_result);
+        return;
+    }
+    const ThinInput shared(walk, memory);
     fill(shared, walk, patch, picture, filter, first_result);
     __syncthreads();
 
@@ -181,7 +184,10 @@ __device__ __forceinline__ void thin_output(const Walk& walk, const __nv_bfloat1
                                             const Tail<__nv_bfloat16>& tail) {
     DYNAMIC_SHARED(memory);
     const Patch patch = patch_of(walk);
-    if (patch.image < 0) return;
+    if (patch.image < 0) {
+        tail.template write_no_parts<8>(0);
+        return;
+    }
     const int cells = patch.height * patch.width, taps = walk.vertical.taps * walk.horizontal.taps;
     const int stage_bytes = cells * 64 + taps * 8 * 64;
     const int slices = ceil_div(walk.channels, SLICE_DEPTH);
@@ -212,11 +218,25 @@ __device__ __forceinline__ void thin_output(const Walk& walk, const __nv_bfloat1
         __syncthreads();
     }
     cp_async_wait<0>();
+    PixelSums<1> own[2];
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
         const int pixel = written_pixel(walk, patch, warp * TILE_W + lane / 4 + e / 2 * 8), channel = lane % 4 * 2 + e % 2;
-        if (pixel >= 0 && channel < walk.results) tail.finish(sums[e], pixel, channel);
+        if (pixel >= 0 && channel < walk.results) tail.finish(sums[e], pixel, channel, own[e % 2]);
     }
+    if (!tail.z) return;
+    // The slices have been read by everyone, and the largest phase has asked for a patch of at least 8 x 16 cells.
+    constexpr int GROUPS = TILE_THREADS / 4;
+    float* staged = reinterpret_cast<float*>(memory);
+    static_assert(2 * GROUPS * 8 * 4 <= TILE_PIXELS * 64, "the sums of all threads take the place of the patch");
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+        const int at = threadIdx.x / 4 * 8 + threadIdx.x % 4 * 2 + e;
+        staged[at] = own[e].slope[0];
+        staged[GROUPS * 8 + at] = own[e].bias[0];
+    }
+    __syncthreads();
+    tail.template write_parts<GROUPS, 8>(staged, 0);
 }
 
 // ---- entries ----------------------------------------------------------------------------------------------------------------
@@ -225,35 +245,39 @@ __device__ __forceinline__ void thin_output(const Walk& walk, const __nv_bfloat1
 // 2*n*oh*ow*o*kh*kw*c FLOP.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16_thin_input(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                                 const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
-                                 const ConvGeometry g) {
-    thin_input(forward_walk(g), x, w, tail_of(g, g.o, bias, slope, residual, y, before));
+                                 const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* y, __nv_bfloat16* before,
+                                 void*, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{bias, slope, residual, z, before, slope_parts, bias_parts};
+    thin_input(forward_walk(g), x, w, tail_of(g, g.o, y, tail));
 }
 EXPORT_KERNEL(conv_forward_bf16_thin_input)
 
 // Grid: one block per (8 x 16 pixels of one phase of dx, 64 channels of dx, phase). `exchanged`: IHWO. Bytes and FLOP as above.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_data_bf16_thin_input(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
-                              const __nv_bfloat16* residual, __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
-    thin_input(data_walk(g, blockIdx.z), dy, exchanged,
-               tail_of<__nv_bfloat16>(g, g.c, nullptr, slope, residual, dx, before));
+                              const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* dx, __nv_bfloat16* before,
+                              float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{nullptr, slope, residual, z, before, slope_parts, bias_parts};
+    thin_input(data_walk(g, blockIdx.z), dy, exchanged, tail_of(g, g.c, dx, tail));
 }
 EXPORT_KERNEL(conv_data_bf16_thin_input)
 
 // Grid: one block per 8 x 16 pixels of y. Bytes and FLOP as above.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_forward_bf16_thin_output(const __nv_bfloat16* x, const __nv_bfloat16* w, const float* bias, const float* slope,
-                                  const __nv_bfloat16* residual, __nv_bfloat16* y, __nv_bfloat16* before, void*,
-                                  const ConvGeometry g) {
-    thin_output(forward_walk(g), x, w, tail_of(g, g.o, bias, slope, residual, y, before));
+                                  const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* y, __nv_bfloat16* before,
+                                  void*, float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{bias, slope, residual, z, before, slope_parts, bias_parts};
+    thin_output(forward_walk(g), x, w, tail_of(g, g.o, y, tail));
 }
 EXPORT_KERNEL(conv_forward_bf16_thin_output)
 
 // Grid: one block per (8 x 16 pixels of one phase of dx, 1, phase). `exchanged`: IHWO. Bytes and FLOP as above.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS, 2)
     conv_data_bf16_thin_output(const __nv_bfloat16* dy, const __nv_bfloat16* exchanged, const float* slope,
-                               const __nv_bfloat16* residual, __nv_bfloat16* dx, __nv_bfloat16* before, const ConvGeometry g) {
-    thin_output(data_walk(g, blockIdx.z), dy, exchanged,
-                tail_of<__nv_bfloat16>(g, g.c, nullptr, slope, residual, dx, before));
+                               const __nv_bfloat16* residual, const __nv_bfloat16* z, __nv_bfloat16* dx, __nv_bfloat16* before,
+                               float* slope_parts, float* bias_parts, const ConvGeometry g) {
+    const TailOperands<__nv_bfloat16> tail{nullptr, slope, residual, z, before, slope_parts, bias_parts};
+    thin_output(data_walk(g, blockIdx.z), dy, exchanged, tail_of(g, g.c, dx, tail));
 }
 EXPORT_KERNEL(conv_data_bf16_thin_output)

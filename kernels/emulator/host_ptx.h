@@ -15,7 +15,7 @@ struct MatrixLoad {
     uint32_t* registers;
     saddr row;
 };
-void load_matrices(uint32_t* registers, uint32_t count, bool transposed, saddr row, const char* name);
+void load_matrices(uint32_t* registers, bool transposed, saddr row, const char* name);
 
 struct Product {
     float* d;
@@ -35,11 +35,8 @@ inline void cp_async_wait() {
     emulator::copy_wait(PENDING);
 }
 
-inline void ldmatrix_x1(uint32_t& r, saddr row) { emulator::load_matrices(&r, 1, false, row, "ldmatrix.x1"); }
-inline void ldmatrix_x2(uint32_t (&r)[2], saddr row) { emulator::load_matrices(r, 2, false, row, "ldmatrix.x2"); }
-inline void ldmatrix_x2_trans(uint32_t (&r)[2], saddr row) { emulator::load_matrices(r, 2, true, row, "ldmatrix.x2.trans"); }
-inline void ldmatrix_x4(uint32_t (&r)[4], saddr row) { emulator::load_matrices(r, 4, false, row, "ldmatrix.x4"); }
-inline void ldmatrix_x4_trans(uint32_t (&r)[4], saddr row) { emulator::load_matrices(r, 4, true, row, "ldmatrix.x4.trans"); }
+inline void ldmatrix_x4(uint32_t (&r)[4], saddr row) { emulator::load_matrices(r, false, row, "ldmatrix.x4"); }
+inline void ldmatrix_x4_trans(uint32_t (&r)[4], saddr row) { emulator::load_matrices(r, true, row, "ldmatrix.x4.trans"); }
 
 inline void mma_bf16_16816(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
     emulator::Product mine{d, a, b0, b1};

@@ -126,7 +126,6 @@ struct Call<void (*)(A...)> {
     static emulator::Registration emulator_registration_##entry(#entry, emulator_call_##entry,          \
                                                                 emulator::Call<decltype(&entry)>::sizes, \
                                                                 emulator::Call<decltype(&entry)>::arguments);
-#define HAVE_SM90A 1
 
 inline void __syncthreads() { emulator::barrier(); }
 inline int __syncthreads_count(int predicate) { return emulator::barrier_vote(0, predicate); }

@@ -367,8 +367,9 @@ static Worker* take_worker(Launch* launch) {
 
 static void give_worker(Worker* worker) {
 #if defined(EMULATOR_TSAN)
-    // A ThreadSanitizer fiber belongs to the OS thread's life, and one left in the middle of a kernel is of no more use.
-    for (uint32_t i = 0; i < worker->total; i++) {
+    // Making a ThreadSanitizer fiber takes a hundred times as long as a switch, so they are kept; but one that was left in the middle of
+    // a kernel is of no more use.
+    for (uint32_t i = 0; worker->launch->stop && i < worker->total; i++) {
         Fiber* fiber = worker->fiber(i);
         if (fiber->sanitizer != nullptr) __tsan_destroy_fiber(fiber->sanitizer);
         fiber->sanitizer = nullptr;

@@ -99,9 +99,9 @@ void ballot_all(void** lanes) {
 
 // ---- ldmatrix --------------------------------------------------------------------------------------------------------------
 
-template <uint32_t COUNT, bool TRANSPOSED>
+template <bool TRANSPOSED>
 static void load_all(void** lanes) {
-    for (uint32_t matrix = 0; matrix < COUNT; matrix++) {
+    for (uint32_t matrix = 0; matrix < 4; matrix++) {
         uint16_t values[8][8];
         for (uint32_t row = 0; row < 8; row++) {
             const auto* load = static_cast<const MatrixLoad*>(lanes[matrix * 8 + row]);
@@ -119,20 +119,15 @@ static void load_all(void** lanes) {
     }
 }
 
-void load_matrices(uint32_t* registers, uint32_t count, bool transposed, saddr row, const char* name) {
-    Fiber* me = current();
-    if (me->lane < count * 8) {
-        if (row % 16 != 0) return fault(Fault::Misaligned, (std::string(name) + ": the row's address is not a multiple of 16").c_str());
-        if (!worker_of(me)->is_shared(row, 16)) {
-            return fault(Fault::IllegalAddress, (std::string(name) + " reads outside shared memory").c_str());
-        }
-        saw_read(reinterpret_cast<const void*>(row), 16);
+void load_matrices(uint32_t* registers, bool transposed, saddr row, const char* name) {
+    if (row % 16 != 0) return fault(Fault::Misaligned, (std::string(name) + ": the row's address is not a multiple of 16").c_str());
+    if (!worker_of(current())->is_shared(row, 16)) {
+        return fault(Fault::IllegalAddress, (std::string(name) + " reads outside shared memory").c_str());
     }
+    saw_read(reinterpret_cast<const void*>(row), 16);
     MatrixLoad mine{registers, row};
     const Operation operation = transposed ? Operation::LdmatrixTransposed : Operation::Ldmatrix;
-    void (*const compute[2][3])(void**) = {{load_all<1, false>, load_all<2, false>, load_all<4, false>},
-                                           {load_all<1, true>, load_all<2, true>, load_all<4, true>}};
-    meet(operation, 0xffffffffu, &mine, compute[transposed][count / 2], name);
+    meet(operation, 0xffffffffu, &mine, transposed ? load_all<true> : load_all<false>, name);
 }
 
 // ---- mma.sync --------------------------------------------------------------------------------------------------------------

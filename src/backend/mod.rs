@@ -11,9 +11,10 @@ pub mod map;
 use crate::error::Result;
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the rest of the crate may ask of a device. It knows bytes and launches, not tensors.
-pub trait Device: Send + Sync {
+pub trait Device: Any + Send + Sync {
     /// Takes `bytes` of zeroed device memory; out of memory is an [`Error::Device`](crate::Error) that says how much was asked for.
     fn alloc(&self, bytes: usize) -> Result<Buffer>;
     /// Copies `from` into the buffer at `offset`, ordered before launches given later.
@@ -39,6 +40,8 @@ pub struct Info {
     pub detail: String,
     /// Instruction set or GPU architecture: the same bits are promised only within one of these.
     pub architecture: String,
+    /// The code that was chosen for it: the instruction set, or the machine code of the fatbins that its driver picks.
+    pub code: String,
     /// Worker threads of a CPU; 1 for a GPU.
     pub threads: usize,
     /// Memory of a device that has its own.
@@ -191,6 +194,21 @@ impl std::fmt::Display for Launch {
             bytes(&self.writes)
         )
     }
+}
+
+/// Runs lists one after the other over the bound memory and tells the seconds of each: by the events of a device that has them, by the
+/// host's clock otherwise.
+pub fn time(device: &dyn Device, lists: &[&[Launch]], memory: &Memory) -> Result<Vec<f64>> {
+    if let Some(cuda) = (device as &dyn Any).downcast_ref::<cuda::Cuda>() {
+        return cuda.time(lists, memory);
+    }
+    let each = lists.iter().map(|list| {
+        let started = Instant::now();
+        device.launch(list, memory)?;
+        device.sync()?;
+        Ok(started.elapsed().as_secs_f64())
+    });
+    each.collect()
 }
 
 /// Which device a command asked for.

@@ -1,4 +1,5 @@
-//! `metrics.jsonl`: one JSON document a line, in the order of the steps. It knows of a line only its `step`.
+//! `metrics.jsonl`: one JSON document a line, in the order of the steps, and the same numbers for TensorBoard in a file beside it. It
+//! knows of a line only its `step`, and that numbers are numbers.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -6,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::formats::tfevents;
+
+/// The file for TensorBoard, which takes any name with `tfevents` in it. Others have a time and a host there; the same run has the same
+/// files here.
+pub const EVENTS_FILE: &str = "events.out.tfevents.0.hallucinet";
 
 /// A longer line is not one of ours, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
@@ -13,26 +19,56 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// The metrics of a run, open for appending.
 #[derive(Debug)]
 pub struct Metrics {
+    lines: Appended,
+    events: Appended,
+}
+
+#[derive(Debug)]
+struct Appended {
     file: File,
     path: PathBuf,
 }
 
+impl Appended {
+    /// Opens a file at its end; an absent one is made.
+    fn open(path: PathBuf) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(&path).map_err(Error::io("cannot open", &path))?;
+        Ok(Appended { file, path })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(Error::io("cannot write", &self.path))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::io("cannot write", &self.path))
+    }
+}
+
 impl Metrics {
     /// Opens the file for a run that has done `step` steps: lines of later steps, which the run is about to repeat, are
-    /// taken out, and so are torn ones. An absent file is made.
+    /// taken out, and so are torn ones. An absent file is made. The events beside it are brought to what the lines say.
     ///
     /// # Errors
     /// `Io`.
     pub fn open(path: &Path, step: u64) -> Result<Metrics> {
+        let mut kept = Vec::new();
         if path.exists() {
-            let (kept, dropped) = lines_until(path, step)?;
+            let dropped;
+            (kept, dropped) = lines_until(path, step)?;
             if dropped {
                 files::write(path, &kept)?;
             }
         }
-        let mut options = File::options();
-        let file = options.create(true).append(true).open(path).map_err(Error::io("cannot open", path))?;
-        Ok(Metrics { file, path: path.to_owned() })
+        let mut events = tfevents::header();
+        for line in kept.split(|byte| *byte == b'\n') {
+            events.extend(serde_json::from_slice(line).ok().and_then(|line| event(&line)).unwrap_or_default());
+        }
+        let beside = path.with_file_name(EVENTS_FILE);
+        if std::fs::read(&beside).ok().as_ref() != Some(&events) {
+            files::write(&beside, &events)?;
+        }
+        Ok(Metrics { lines: Appended::open(path.to_owned())?, events: Appended::open(beside)? })
     }
 
     /// Appends one document. It is written in one piece, so a stopped process leaves at most its last line torn.
@@ -40,8 +76,8 @@ impl Metrics {
     /// # Errors
     /// `Io`.
     pub fn append(&mut self, document: &serde_json::Value) -> Result<()> {
-        let line = format!("{document}\n");
-        self.file.write_all(line.as_bytes()).map_err(Error::io("cannot write", &self.path))
+        self.lines.append(format!("{document}\n").as_bytes())?;
+        event(document).map_or(Ok(()), |event| self.events.append(&event))
     }
 
     /// Makes every line so far durable.
@@ -49,7 +85,27 @@ impl Metrics {
     /// # Errors
     /// `Io`.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(Error::io("cannot write", &self.path))
+        self.lines.sync().and_then(|()| self.events.sync())
+    }
+}
+
+/// The record of a line's numbers at its step, those in objects under the names of both: `samples_psnr_rgb/bicubic`.
+fn event(line: &serde_json::Value) -> Option<Vec<u8>> {
+    let step = line.get("step")?.as_u64()?;
+    let mut scalars = Vec::new();
+    for (name, value) in line.as_object()?.iter().filter(|(name, _)| *name != "step") {
+        collect(name, value, &mut scalars);
+    }
+    (!scalars.is_empty()).then(|| tfevents::scalars(step, &scalars))
+}
+
+fn collect(name: &str, value: &serde_json::Value, scalars: &mut Vec<(String, f64)>) {
+    match value {
+        serde_json::Value::Number(number) => scalars.extend(number.as_f64().map(|number| (name.to_owned(), number))),
+        serde_json::Value::Object(entries) => {
+            entries.iter().for_each(|(inner, value)| collect(&format!("{name}/{inner}"), value, scalars));
+        }
+        _ => (),
     }
 }
 

@@ -3,15 +3,17 @@
 //!
 //! * [`save`], [`latest`]: `checkpoints/step-N/{model,optimizer}.safetensors, state.json`.
 //! * [`Run`]: the run folder: configuration, origin, metrics, last good model; one writer at a time.
-//! * [`resolve_model`]: from what the user gives as `--model` to the weights file.
+//! * [`resolve_model`]: from what the user gives as `--model` to the weights file; [`Calibration`]: the threshold beside it.
 
+mod calibration;
 mod metrics;
 mod run;
 mod state;
 mod steps;
 
-pub use metrics::Metrics;
-pub use run::{Origin, Run, resolve_model};
+pub use calibration::{CALIBRATION_FILE, Calibration};
+pub use metrics::{EVENTS_FILE, Metrics};
+pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};
 pub use steps::{Checkpoint, Found, latest, save};
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// The effective configuration, which `--resume` reads.
-const CONFIG_FILE: &str = "config.toml";
+pub const CONFIG_FILE: &str = "config.toml";
 const ORIGIN_FILE: &str = "run.json";
 const METRICS_FILE: &str = "metrics.jsonl";
 /// No configuration or origin is larger, in bytes.
@@ -63,12 +63,17 @@ impl Run {
         Ok(Run { _lock: lock(folder)?, folder: folder.to_owned() })
     }
 
+    /// Whether a folder is that of a run.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(CONFIG_FILE).is_file()
+    }
+
     /// Opens the folder of an earlier run to go on with it, and removes what that run left unfinished.
     ///
     /// # Errors
     /// `Input` where the folder is not that of a run, `Output` where another process is training in it, `Io`.
     pub fn open(folder: &Path) -> Result<Run> {
-        if !folder.join(CONFIG_FILE).is_file() {
+        if !Run::is_in(folder) {
             let place = folder.display();
             return Err(Error::Input(format!(
                 "{place}: not a run folder (no {CONFIG_FILE} in it); give the --out of a train"

@@ -61,11 +61,22 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         Command::Train(args::Train::New(new)) => {
             let config = request::config(&new.config, &new.overrides)?;
             let request = tasks::train::Request { config, data: new.data, out: new.out, init: new.init };
-            answer::train(&tasks::train::train(context, &request)?)
+            match new.dry_run {
+                true => answer::rehearsed(&tasks::train::rehearse(context, &request)?),
+                false => answer::train(&tasks::train::train(context, &request)?),
+            }
         }
         Command::Train(args::Train::Resume(run)) => answer::train(&tasks::train::resume(context, &run)?),
         Command::Demo(given) => answer::demo(&tasks::demo::demo(context, &request::demo(given, common.seed))?)?,
         Command::Eval(given) => answer::eval(&tasks::eval::eval(context, &request::eval(given))?),
+        Command::Ablate(given) => {
+            let dry_run = given.dry_run;
+            let request = request::ablate(*given)?;
+            match dry_run {
+                true => answer::ablation_plan(&tasks::ablate::plan(context, &request)?),
+                false => answer::ablate(&tasks::ablate::ablate(context, &request)?),
+            }
+        }
         Command::Synth(given) => {
             let request = request::synth(given, common.seed);
             tasks::synth::write(context, &request)?;
@@ -76,7 +87,7 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
             answer::pack(&tasks::pack::pack(context, &request)?, &request.out)
         }
         Command::Info(given) => answer::info(&tasks::inspect::info(context, &given.input)?),
-        Command::Check(given) => answer::check(&tasks::inspect::check(context, &given.input)?),
+        Command::Check(given) => answer::check(&tasks::check::check(context, &request::check(given))?),
         Command::Degrade(given) => {
             let request = request::degrade(given);
             answer::degrade(tasks::degrade::degrade(context, &request)?, &request)
@@ -86,10 +97,20 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         }
         Command::Embed(given) => answer::embed(&tasks::embed::embed(context, &request::embed(given))?),
         Command::Verify(given) => answer::verify(&tasks::verify::verify(context, &request::verify(given))?),
+        Command::Calibrate(given) => {
+            answer::calibrate(&tasks::calibrate::calibrate(context, &request::calibrate(given))?)
+        }
+        Command::Identify(given) => answer::identify(&tasks::identify::identify(context, &request::identify(given))?),
+        Command::Import(given) => answer::import(&tasks::import::import(context, &request::import(given))?),
         Command::Export(given) => {
             answer::export(&tasks::export::export(context, &request::export(given, common.seed))?)
         }
-        Command::Plan(given) => answer::plan(&tasks::plan::plan(&request::plan(given)?)?),
+        Command::Plan(given) => {
+            let measured = given.time;
+            let request = request::plan(given)?;
+            let time = measured.then(|| tasks::plan::time(context, &request)).transpose()?;
+            answer::plan(&tasks::plan::plan(&request)?, time.as_ref())
+        }
         Command::Bench(given) => answer::bench(&tasks::bench::bench(context, &request::bench(given)?)?),
         Command::Doctor => answer::doctor(&tasks::doctor::doctor(context)?),
     })

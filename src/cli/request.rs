@@ -5,7 +5,10 @@ use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
 use crate::tasks::pictures::{Cut, Ways};
-use crate::tasks::{bench, degrade, demo, embed, eval, export, hallucinate, pack, plan, synth, verify};
+use crate::tasks::{
+    ablate, bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, import, pack, plan,
+    synth, verify,
+};
 use std::path::PathBuf;
 
 /// The seed where the command line has none.
@@ -16,10 +19,35 @@ pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
 }
 
 pub fn eval(given: args::Eval) -> eval::Request {
-    let args::Eval { model, data, pairs, fold, input, out, no_mirror, allow_missing, cut } = given;
+    let args::Eval { model, data, pairs, gallery, gallery_images, fold, input, out, no_mirror, allow_missing, .. } =
+        given;
+    let args::Eval { mean_subtraction, pca, cut, .. } = given;
+    let transform = match pca {
+        Some(count) => eval::Transform::Components(count),
+        None if mean_subtraction => eval::Transform::MeanSubtraction,
+        None => eval::Transform::Plain,
+    };
     let input = input.map(source);
     let args::Cut { crop, landmarks } = cut;
-    eval::Request { model, data, pairs, fold, input, out, mirror: !no_mirror, allow_missing, crop, landmarks }
+    eval::Request {
+        model,
+        data,
+        pairs,
+        gallery: gallery.then_some(gallery_images),
+        fold,
+        input,
+        out,
+        mirror: !no_mirror,
+        transform,
+        allow_missing,
+        crop,
+        landmarks,
+    }
+}
+
+pub fn ablate(given: args::Ablate) -> Result<ablate::Request> {
+    let args::Ablate { config: source_of, overrides, data, pairs, out, seeds, folds, rows, dry_run: _ } = given;
+    Ok(ablate::Request { config: config(&source_of, &overrides)?, data, pairs, out, seeds, folds, rows })
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
@@ -31,14 +59,23 @@ pub fn pack(given: args::Pack) -> pack::Request {
     pack::Request { input: given.input, out: given.out, cut: cut(given.cut) }
 }
 
+pub fn check(given: args::Check) -> check::Request {
+    let args::Check { input, pairs, model, out, cut } = given;
+    let args::Cut { crop, landmarks } = cut;
+    let judge = model.is_some();
+    let model = model.unwrap_or_default();
+    let scoring = eval::Request { model, data: input, pairs, mirror: true, crop, landmarks, ..Default::default() };
+    check::Request { scoring, judge, out }
+}
+
 pub fn degrade(given: args::Degrade) -> degrade::Request {
     let args::Degrade { inputs, out, scale, flavour, sheet } = given;
     degrade::Request { inputs, out, scale, flavour: flavour.into(), sheet }
 }
 
 pub fn hallucinate(given: args::Hallucinate) -> hallucinate::Request {
-    let args::Hallucinate { model, inputs, out, sheet, data, cut } = given;
-    hallucinate::Request { model, inputs, out, sheet, ways: ways(None, data, cut) }
+    let args::Hallucinate { model, inputs, out, sheet, skip_existing, data, cut } = given;
+    hallucinate::Request { model, inputs, out, sheet, skip_existing, ways: ways(None, data, cut) }
 }
 
 pub fn embed(given: args::Embed) -> embed::Request {
@@ -49,6 +86,43 @@ pub fn embed(given: args::Embed) -> embed::Request {
 pub fn verify(given: args::Verify) -> verify::Request {
     let args::Verify { model, first, second, threshold, input, no_mirror, data, cut } = given;
     verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
+}
+
+pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
+    let args::Calibrate { model, data, pairs, far, input, no_mirror, allow_missing, cut } = given;
+    let args::Cut { crop, landmarks } = cut;
+    let input = input.map(source);
+    let mirror = !no_mirror;
+    let scoring =
+        eval::Request { model, data, pairs, input, mirror, allow_missing, crop, landmarks, ..Default::default() };
+    calibrate::Request { scoring, far }
+}
+
+pub fn identify(given: args::Identify) -> identify::Request {
+    let way = |given: args::Way| {
+        let args::Way { model, input, no_mirror, data, cut } = given;
+        identify::Way { model, mirror: !no_mirror, ways: ways(input, data, cut) }
+    };
+    let action = match given.action {
+        args::Action::Add { inputs, name, way: given } => {
+            identify::Action::Add { inputs, person: name, way: way(given) }
+        }
+        args::Action::Remove(people) => identify::Action::Remove(people),
+        args::Action::List => identify::Action::List,
+        args::Action::Search { inputs, top, threshold, way: given } => {
+            identify::Action::Search { inputs, count: top, threshold, way: way(given) }
+        }
+    };
+    identify::Request { gallery: given.gallery, action }
+}
+
+pub fn import(given: args::Import) -> import::Request {
+    let args::Import { file, out, channels, cut: given } = given;
+    let channels = channels.map(|channels| match channels {
+        args::Channels::Rgb => import::Channels::Rgb,
+        args::Channels::Bgr => import::Channels::Bgr,
+    });
+    import::Request { file, out, channels, cut: cut(given) }
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {

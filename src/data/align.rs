@@ -1,13 +1,12 @@
 //! A picture of any size to the 96x112 face the networks know: as it is, by a rectangle, by five landmarks, or by the centre.
 //! Knows pictures and points, nothing of folders or packs.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::image::{Picture, read_bounded};
+use super::image::Picture;
+pub use super::landmarks::Landmarks;
 use crate::error::{Error, Result};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::HR;
@@ -16,9 +15,6 @@ use crate::shape::HR;
 /// whole numbers from 0. From SphereFace's preprocessing, whose MATLAB coordinates begin at 1.
 pub const TEMPLATE: Points =
     [[29.2946, 50.6963], [64.5318, 50.5014], [47.0252, 70.7366], [32.5493, 91.3655], [61.7299, 91.2041]];
-
-/// Larger landmark files are refused unread.
-const MAX_LIST: u64 = 1 << 30;
 
 /// Five points, x then y, in the order of [`TEMPLATE`].
 pub type Points = [[f64; 2]; 5];
@@ -85,77 +81,6 @@ impl std::fmt::Display for Alignment {
     }
 }
 
-/// The five points of many pictures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Landmarks {
-    file: PathBuf,
-    points: HashMap<String, Points>,
-}
-
-impl Landmarks {
-    /// Reads a list: a line a picture, its path relative to the data folder, then ten numbers (x y of the left eye, right eye,
-    /// nose, left and right mouth corner) and perhaps an eleventh, a score, which is not used. Tabs, spaces or commas; lines
-    /// that begin with `#` are comments. Errors name the file and the line.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read_bounded(path, MAX_LIST)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| Error::Input(format!("{}: not text in UTF-8 ({error})", path.display())))?;
-        let mut points = HashMap::new();
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let at = |reason: String| Error::Input(format!("{}, line {}: {reason}", path.display(), number + 1));
-            let (name, row) = parse_row(line).map_err(at)?;
-            if points.insert(name.clone(), row).is_some() {
-                return Err(at(format!("{name} has a row already")));
-            }
-        }
-        if points.is_empty() {
-            return Err(Error::Input(format!("{} has no landmarks", path.display())));
-        }
-        Ok(Landmarks { file: path.to_owned(), points })
-    }
-
-    /// The points of a picture, by its path relative to the data folder.
-    pub fn of(&self, relative_path: &str) -> Option<&Points> {
-        self.points.get(relative_path)
-    }
-
-    /// Number of pictures that have points.
-    pub fn len(&self) -> usize {
-        self.points.len()
-    }
-
-    /// Never true of a list that was read.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-}
-
-fn parse_row(line: &str) -> std::result::Result<(String, Points), String> {
-    // A path may have spaces where a tab or comma ends it.
-    let end = line.find('\t').or_else(|| line.find(',')).or_else(|| line.find(' ')).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    let numbers: Vec<f64> = rest
-        .split([' ', '\t', ','])
-        .filter(|word| !word.is_empty())
-        .map(|word| match word.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(format!("\"{word}\" is not a finite number")),
-        })
-        .collect::<std::result::Result<_, _>>()?;
-    if !matches!(numbers.len(), 10 | 11) {
-        return Err(format!("{} numbers after the path, where 10 (or 11 with a score) are needed", numbers.len()));
-    }
-    let mut points = Points::default();
-    for (point, pair) in points.iter_mut().zip(numbers.chunks_exact(2)) {
-        point.copy_from_slice(pair);
-    }
-    Ok((name.trim().trim_start_matches("./").replace('\\', "/"), points))
-}
-
 /// Makes a 96x112 face of a picture, and says whether that took the centre for want of anything better. A picture of that size
 /// is used as it is. `relative_path` is the picture's path under the data folder: the key of its landmarks, and its name in
 /// errors.
@@ -179,15 +104,70 @@ pub fn prepare(picture: &Picture, relative_path: &str, alignment: &Alignment) ->
         }
         Alignment::Landmarks(landmarks) => {
             let points = landmarks.of(relative_path).ok_or_else(|| {
-                Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file.display()))
+                Error::Input(format!("{relative_path} has no row in {}: add its landmarks", landmarks.file().display()))
             })?;
-            let face = Similarity::onto_template(points).and_then(|similarity| warp(picture, &similarity));
-            let face = face.ok_or_else(|| {
-                Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file.display()))
+            let face = by_points(picture, points).ok_or_else(|| {
+                Error::Input(format!("{relative_path}: its landmarks in {} fit no face", landmarks.file().display()))
             })?;
             Ok((face, false))
         }
     }
+}
+
+/// Longer sides than this, in pixels, are a photograph's: crops of faces are 112 to 512 wide in the sets people use.
+const LONGEST_CUT: usize = 640;
+/// Names in a warning.
+const NAMED: usize = 3;
+
+/// Pictures that were cut in the centre for want of anything better, so that it can be said once, and which of them look like whole
+/// photographs: squeezing those gives no face.
+#[derive(Clone, Debug, Default)]
+pub struct CentreCuts {
+    count: usize,
+    uncut: usize,
+    named: Vec<String>,
+}
+
+impl CentreCuts {
+    /// Counts a picture whose height and width `cut` is, where its centre was taken.
+    pub fn add(&mut self, name: &str, cut: Option<(usize, usize)>) {
+        let Some((height, width)) = cut else { return };
+        self.count += 1;
+        if looks_uncut(height, width) {
+            self.uncut += 1;
+            if self.named.len() < NAMED {
+                self.named.push(format!("{name} ({width}x{height})"));
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// What `sentence` says of their number, with the names of those that look uncut; nothing where there are none.
+    pub fn warning(&self, sentence: impl Fn(usize) -> String) -> Option<String> {
+        let uncut = match self.uncut {
+            0 => String::new(),
+            uncut => format!(
+                "; {uncut} look like whole photographs, not like faces cut out: {}{}",
+                self.named.join(", "),
+                if uncut > self.named.len() { ", ..." } else { "" }
+            ),
+        };
+        (self.count > 0).then(|| sentence(self.count) + &uncut)
+    }
+}
+
+/// Whether a picture is larger than any crop of a face, or of a shape that none has: wider than 5:4 or narrower than 3:5.
+fn looks_uncut(height: usize, width: usize) -> bool {
+    height.max(width) > LONGEST_CUT || 4 * width > 5 * height || 5 * width < 3 * height
+}
+
+/// The 96x112 face whose five points come to lie on the template; nothing for points that fit no face.
+pub fn by_points(picture: &Picture, points: &Points) -> Option<Picture> {
+    Similarity::onto_template(points).and_then(|similarity| warp(picture, &similarity))
 }
 
 /// The largest rectangle of 6:7 (within a pixel) in the middle of a picture.

@@ -1,16 +1,19 @@
-//! A set of faces ready for the networks: 96x112 pixels, a name, an identity. In memory from a folder of identity folders, or
-//! mapped from a pack. Knows where faces come from, nothing of what is done with them.
+//! A set of faces ready for the networks: 96x112 pixels, a name, an identity. In memory from a folder of identity folders or
+//! InsightFace's files, or mapped from a pack. Knows where faces come from, nothing of what is done with them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::align::{Alignment, prepare};
+use super::align::{Alignment, CentreCuts, prepare};
+use super::archive::Archive;
 use super::folder::{self, Listing};
-use super::image::{self, DECODERS};
+use super::image::{self, DECODERS, Picture};
 use super::pack::{self, CHUNK, FACE, Origin, Pack, PackInfo};
 use crate::error::{Error, Result};
+use crate::formats::lfw_bin::Pair;
+use crate::shape::HR;
 
 /// Decoded faces may take this much memory; more are to be packed first.
 const MAX_MEMORY: usize = 4 << 30;
@@ -24,20 +27,34 @@ pub struct Selection {
     pub min_images: usize,
 }
 
-/// A folder or a pack whose pictures are listed and not read yet.
+/// A folder, a pack or another program's file whose pictures are listed and not read yet.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
     listing: Listing,
-    pack: Option<Pack>,
+    kept: Kept,
     warnings: Vec<String>,
 }
 
+/// Where the pictures are.
+#[derive(Debug)]
+enum Kept {
+    Folder,
+    Pack(Pack),
+    Archive(Archive),
+}
+
 impl Source {
-    /// A pack, or a folder of identity folders.
+    /// A pack, a folder of identity folders, or InsightFace's `train.rec`.
     pub fn open(path: &Path) -> Result<Source> {
-        if let Some(source) = Source::of_pack(path)? {
-            return Ok(source);
+        if let Some(source) = Source::of_file(path)? {
+            return match source.pairs() {
+                None => Ok(source),
+                Some(_) => Err(Error::Input(format!(
+                    "{}: a verification pack does not say who is who: it is for eval",
+                    path.display()
+                ))),
+            };
         }
         let (listing, outside) = folder::identities(path)?;
         let mut warnings = Vec::new();
@@ -45,30 +62,60 @@ impl Source {
             warnings
                 .push(format!("{outside} pictures in {} are in no identity folder and are left out", path.display()));
         }
-        Ok(Source { path: path.to_owned(), listing, pack: None, warnings })
+        Ok(Source { path: path.to_owned(), listing, kept: Kept::Folder, warnings })
     }
 
-    /// A pack, or any folder of pictures: nobody asks whose they are.
+    /// A pack, any folder of pictures, or another program's file of them: nobody asks whose they are.
     pub fn open_plain(path: &Path) -> Result<Source> {
-        match Source::of_pack(path)? {
+        match Source::of_file(path)? {
             Some(source) => Ok(source),
             None => {
-                Ok(Source { path: path.to_owned(), listing: folder::plain(path)?, pack: None, warnings: Vec::new() })
+                let (listing, warnings) = (folder::plain(path)?, Vec::new());
+                Ok(Source { path: path.to_owned(), listing, kept: Kept::Folder, warnings })
             }
         }
     }
 
-    fn of_pack(path: &Path) -> Result<Option<Source>> {
+    fn of_file(path: &Path) -> Result<Option<Source>> {
         if std::fs::metadata(path).map_err(Error::reading(path))?.is_dir() {
             return Ok(None);
         }
-        let pack = Pack::open(path)?;
-        Ok(Some(Source {
-            path: path.to_owned(),
-            listing: pack.listing().clone(),
-            pack: Some(pack),
-            warnings: Vec::new(),
-        }))
+        let path = path.to_owned();
+        if let Some(archive) = Archive::open(&path)? {
+            let (listing, warnings) = (archive.listing().clone(), archive.warnings().to_vec());
+            return Ok(Some(Source { path, listing, kept: Kept::Archive(archive), warnings }));
+        }
+        let pack = Pack::open(&path)?;
+        Ok(Some(Source { path, listing: pack.listing().clone(), kept: Kept::Pack(pack), warnings: Vec::new() }))
+    }
+
+    /// Whether the faces are cut already.
+    pub fn is_pack(&self) -> bool {
+        matches!(self.kept, Kept::Pack(_))
+    }
+
+    /// The pairs of rows of the listing that come with a verification pack.
+    pub fn pairs(&self) -> Option<&[Pair]> {
+        match &self.kept {
+            Kept::Archive(archive) => archive.pairs(),
+            _ => None,
+        }
+    }
+
+    /// The picture of a row of the listing, not cut.
+    ///
+    /// # Errors
+    /// `Input` where it cannot be read, or there is no such row.
+    pub fn picture(&self, row: usize) -> Result<Picture> {
+        let absent = || Error::Shape(format!("{} has no picture {row}", self.path.display()));
+        match &self.kept {
+            Kept::Folder => image::read(&self.path.join(self.listing.names.get(row).ok_or_else(absent)?)),
+            Kept::Archive(archive) => archive.picture(row),
+            Kept::Pack(pack) => {
+                let face = pack.crops().chunks_exact(FACE).nth(row).ok_or_else(absent)?;
+                Picture::new(HR.1, HR.0, face.to_vec())
+            }
+        }
     }
 
     /// What is there.
@@ -117,10 +164,10 @@ impl Source {
             return Err(Error::Shape(format!("rows of {} must be ascending and there", self.path.display())));
         }
         let listing = if rows.len() == self.listing.len() { self.listing.clone() } else { self.listing.subset(rows) };
-        let (store, mut warnings) = (self.pack, self.warnings);
-        if let Some(pack) = store {
+        if let Kept::Pack(pack) = self.kept {
             let rows = rows.iter().map(|row| *row as u32).collect();
-            return Ok(Faces { listing, store: Store::Mapped { pack: Box::new(pack), rows }, warnings });
+            let store = Store::Mapped { pack: Box::new(pack), rows };
+            return Ok(Faces { listing, store, warnings: self.warnings });
         }
         if rows.len().checked_mul(FACE).is_none_or(|bytes| bytes > MAX_MEMORY) {
             return Err(Error::Input(format!(
@@ -130,13 +177,14 @@ impl Source {
             )));
         }
         let mut crops = vec![0; rows.len() * FACE];
-        let (mut cuts, mut done) = (0, 0);
-        for (chunk, names) in crops.chunks_mut(CHUNK * FACE).zip(listing.names.chunks(CHUNK)) {
-            cuts += decode(&self.path, names, alignment, chunk)?;
-            done += names.len();
+        let (mut cuts, mut done) = (CentreCuts::default(), 0);
+        for (chunk, some) in crops.chunks_mut(CHUNK * FACE).zip(rows.chunks(CHUNK)) {
+            self.decode(some, alignment, chunk, &mut cuts)?;
+            done += some.len();
             progress(done, rows.len());
         }
-        warnings.extend(centre_cut_warning(cuts, &self.path));
+        let mut warnings = self.warnings;
+        warnings.extend(centre_cut_warning(&cuts, &self.path));
         Ok(Faces { listing, store: Store::Memory(crops), warnings })
     }
 
@@ -147,7 +195,7 @@ impl Source {
         out: &Path,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<(PackInfo, Vec<String>)> {
-        if self.pack.is_some() {
+        if self.is_pack() {
             return Err(Error::Usage(format!(
                 "{} is a pack already: give a folder of identity folders",
                 self.path.display()
@@ -155,49 +203,54 @@ impl Source {
         }
         let mut writer = pack::Writer::create(out, &self.listing)?;
         let mut crops = vec![0; self.listing.len().min(CHUNK) * FACE];
-        let (mut cuts, mut done) = (0, 0);
-        for names in self.listing.names.chunks(CHUNK) {
-            let chunk = &mut crops[..names.len() * FACE];
-            cuts += decode(&self.path, names, alignment, chunk)?;
+        let (mut cuts, mut done) = (CentreCuts::default(), 0);
+        let rows: Vec<usize> = (0..self.listing.len()).collect();
+        for rows in rows.chunks(CHUNK) {
+            let chunk = &mut crops[..rows.len() * FACE];
+            self.decode(rows, alignment, chunk, &mut cuts)?;
             writer = writer.push(chunk)?;
-            done += names.len();
+            done += rows.len();
             progress(done, self.listing.len());
         }
         let origin = Origin {
             alignment: alignment.to_string(),
             decoders: DECODERS.to_string(),
             sources: self.listing.len() as u64,
-            centre_cuts: cuts as u64,
+            centre_cuts: cuts.count() as u64,
         };
         writer.finish(origin)?;
         let mut warnings = self.warnings;
-        warnings.extend(centre_cut_warning(cuts, &self.path));
+        warnings.extend(centre_cut_warning(&cuts, &self.path));
         Ok((Pack::open(out)?.info(), warnings))
+    }
+
+    /// Reads and aligns pictures in parallel into `[n, 112, 96, 3]` and counts the centre cuts; the error is that of the first
+    /// picture (by name, whatever thread was first).
+    fn decode(&self, rows: &[usize], alignment: &Alignment, crops: &mut [u8], cuts: &mut CentreCuts) -> Result<()> {
+        let names = &self.listing.names;
+        let sizes: Vec<Result<Option<(usize, usize)>>> = crops
+            .par_chunks_exact_mut(FACE)
+            .zip(rows)
+            .map(|(crop, row)| {
+                let picture = self.picture(*row)?;
+                let (face, centred) = prepare(&picture, &names[*row], alignment)?;
+                crop.copy_from_slice(&face.rgb);
+                Ok(centred.then_some((picture.height, picture.width)))
+            })
+            .collect();
+        for (size, row) in sizes.into_iter().zip(rows) {
+            cuts.add(&names[*row], size?);
+        }
+        Ok(())
     }
 }
 
-fn centre_cut_warning(cuts: usize, path: &Path) -> Option<String> {
-    (cuts > 0).then(|| {
-        format!(
-            "{cuts} pictures of {} are not 96x112 and were cut in the centre: crop or landmarks do better",
-            path.display()
-        )
+/// What is said once of a folder whose pictures had to be cut in the centre.
+pub fn centre_cut_warning(cuts: &CentreCuts, path: &Path) -> Option<String> {
+    let place = path.display();
+    cuts.warning(|cut| {
+        format!("{cut} pictures of {place} are not 96x112 and were cut in the centre: crop or landmarks do better")
     })
-}
-
-/// Reads and aligns pictures in parallel into `[n, 112, 96, 3]`; gives the number of centre cuts, or the error of the first
-/// picture (by name, whatever thread was first).
-fn decode(root: &Path, names: &[String], alignment: &Alignment, crops: &mut [u8]) -> Result<usize> {
-    let cuts: Vec<Result<bool>> = crops
-        .par_chunks_exact_mut(FACE)
-        .zip(names)
-        .map(|(crop, name)| {
-            let (face, centre_cut) = prepare(&image::read(&root.join(name))?, name, alignment)?;
-            crop.copy_from_slice(&face.rgb);
-            Ok(centre_cut)
-        })
-        .collect();
-    cuts.into_iter().try_fold(0, |count, cut| Ok(count + usize::from(cut?)))
 }
 
 /// Faces with pixels, names and labels, sorted by name.

@@ -63,6 +63,16 @@ pub fn has_picture_name(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+/// The ending of the name of a file with this content; a JPEG's for what is no picture, which its reader will say.
+pub fn extension_of(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [b'P', b'2' | b'5', ..] => "pgm",
+        [b'P', b'3' | b'6', ..] => "ppm",
+        _ => "jpg",
+    }
+}
+
 /// Reads a picture; what is not a whole picture is an [`Error::Input`] that names the file.
 pub fn read(path: &Path) -> Result<Picture> {
     let bytes = read_bounded(path, MAX_FILE)?;
@@ -70,7 +80,7 @@ pub fn read(path: &Path) -> Result<Picture> {
 }
 
 /// Reads a regular file of at most `limit` bytes; pipes and devices, which may never end, are refused.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let cannot = || Error::reading(path);
     let metadata = std::fs::metadata(path).map_err(cannot())?;
     if !metadata.is_file() {
@@ -168,20 +178,36 @@ fn decode_png(bytes: &[u8]) -> std::result::Result<Picture, String> {
     Picture::new(frame.width as usize, frame.height as usize, rgb).map_err(|error| error.to_string())
 }
 
+/// How hard a PNG is squeezed. Any of them stores the same pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// For many noisy pictures, which do not compress anyway.
+    Fast,
+    Balanced,
+}
+
 /// The bytes of a PNG file; the same picture gives the same bytes.
 pub fn encode_png(picture: &Picture) -> Result<Vec<u8>> {
-    let (width, height) = match (u32::try_from(picture.width), u32::try_from(picture.height)) {
-        (Ok(width), Ok(height)) => (width, height),
-        _ => return Err(Error::Shape(format!("{}x{} is too large for a PNG", picture.width, picture.height))),
-    };
-    let failed = |error: png::EncodingError| Error::Shape(format!("cannot encode a {width}x{height} PNG: {error}"));
+    encode(picture.width, picture.height, &picture.rgb, Compression::Balanced)
+}
+
+/// The bytes of a PNG file of RGB rows; an [`Error::Shape`] where there are no pixels, or not as many as the size says.
+pub fn encode(width: usize, height: usize, rgb: &[u8], compression: Compression) -> Result<Vec<u8>> {
+    let failed = |reason: String| Error::Shape(format!("cannot encode a {width}x{height} PNG: {reason}"));
+    let side = |length: usize| u32::try_from(length).map_err(|_| failed("it is too large".into()));
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    let mut encoder = png::Encoder::new(&mut bytes, side(width)?, side(height)?);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(&picture.rgb).map_err(failed)?;
-    writer.finish().map_err(failed)?;
+    encoder.set_compression(match compression {
+        Compression::Fast => png::Compression::Fast,
+        Compression::Balanced => png::Compression::Balanced,
+    });
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(rgb)?;
+        writer.finish()
+    });
+    written.map_err(|error| failed(error.to_string()))?;
     Ok(bytes)
 }
 

@@ -152,10 +152,12 @@ impl Resolved {
     }
 }
 
+/// A line that is not empty, without the white space around it.
 #[derive(Clone)]
-struct Line {
-    number: usize,
-    text: String,
+pub(super) struct Line {
+    /// Counted from 1, as editors do.
+    pub(super) number: usize,
+    pub(super) text: String,
 }
 
 impl Line {
@@ -169,14 +171,14 @@ impl Line {
 }
 
 /// The lines of a list that are not empty, taken one by one.
-struct Lines {
+pub(super) struct Lines {
     path: PathBuf,
     lines: Vec<Line>,
     next: usize,
 }
 
 impl Lines {
-    fn read(path: &Path) -> Result<Lines> {
+    pub(super) fn read(path: &Path) -> Result<Lines> {
         let bytes = read_bounded(path, MAX_LIST)?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| Error::Input(format!("{}: not text in UTF-8 ({error})", path.display())))?;
@@ -186,15 +188,15 @@ impl Lines {
         Ok(Lines { path: path.to_owned(), lines, next: 0 })
     }
 
-    fn wrong(&self, line: usize, reason: &str) -> Error {
+    pub(super) fn wrong(&self, line: usize, reason: &str) -> Error {
         Error::Input(format!("{}, line {line}: {reason}", self.path.display()))
     }
 
-    fn left(&self) -> usize {
+    pub(super) fn left(&self) -> usize {
         self.lines.len() - self.next
     }
 
-    fn take(&mut self, what: &str) -> Result<Line> {
+    pub(super) fn take(&mut self, what: &str) -> Result<Line> {
         let line = self.lines.get(self.next).cloned();
         self.next += usize::from(line.is_some());
         line.ok_or_else(|| Error::Input(format!("{} ends where {what} is needed", self.path.display())))

@@ -77,11 +77,40 @@ pub fn read(path: &Path) -> Result<Contents> {
 /// # Errors
 /// As [`read`].
 pub fn read_from(place: &str, length: u64, source: &mut dyn Read) -> Result<Contents> {
-    let complain = |what: String| Error::Input(format!("{place}: not a usable safetensors file: {what}"));
-    let broken = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => complain("it is cut short".to_owned()),
-        _ => Error::io("cannot read", Path::new(place))(error),
+    let complain = |what: String| complain(place, &what);
+    let metadata = read_header(place, length, source)?;
+    let mut tensors = Tensors::new();
+    for name in metadata.offset_keys() {
+        let Some(about) = metadata.info(&name) else { continue };
+        if about.dtype != Dtype::F32 {
+            return Err(complain(format!("{name} is {:?}, and only F32 is read; convert it first", about.dtype)));
+        }
+        // The header has been checked: this length is the product of the shape, and within the file.
+        let bytes = about.data_offsets.1.saturating_sub(about.data_offsets.0);
+        let mut data = vec![0f32; bytes / 4];
+        source.read_exact(bytemuck::cast_slice_mut(&mut data)).map_err(|error| broken(place, error))?;
+        if let Some(at) = data.iter().position(|number| !number.is_finite()) {
+            return Err(complain(format!("number {at} of {name} is not finite")));
+        }
+        tensors.insert(name, Tensor { shape: about.shape.clone(), data });
+    }
+    let text = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
+    let metadata = match text.map(|text| serde_json::from_str(text)) {
+        None => None,
+        Some(Ok(value)) => Some(value),
+        Some(Err(error)) => return Err(complain(format!("its metadata {METADATA_KEY} is not JSON: {error}"))),
     };
+    Ok(Contents { tensors, metadata })
+}
+
+/// The header of a file of `length` bytes, checked: the arrays lie one after the other, as long as their shapes say, up to the end of
+/// the file.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_header(place: &str, length: u64, source: &mut dyn Read) -> Result<Metadata> {
+    let complain = |what: String| complain(place, &what);
+    let broken = |error: std::io::Error| broken(place, error);
     let mut prefix = [0u8; 8];
     source.read_exact(&mut prefix).map_err(broken)?;
     let header_length = u64::from_le_bytes(prefix);
@@ -95,28 +124,18 @@ pub fn read_from(place: &str, length: u64, source: &mut dyn Read) -> Result<Cont
     if claimed != Some(length) {
         return Err(complain(format!("its arrays do not end where the file does, after {length} bytes")));
     }
-    let mut tensors = Tensors::new();
-    for name in metadata.offset_keys() {
-        let Some(about) = metadata.info(&name) else { continue };
-        if about.dtype != Dtype::F32 {
-            return Err(complain(format!("{name} is {:?}, and only F32 is read; convert it first", about.dtype)));
-        }
-        // The header has been checked: this length is the product of the shape, and within the file.
-        let bytes = about.data_offsets.1.saturating_sub(about.data_offsets.0);
-        let mut data = vec![0f32; bytes / 4];
-        source.read_exact(bytemuck::cast_slice_mut(&mut data)).map_err(broken)?;
-        if let Some(at) = data.iter().position(|number| !number.is_finite()) {
-            return Err(complain(format!("number {at} of {name} is not finite")));
-        }
-        tensors.insert(name, Tensor { shape: about.shape.clone(), data });
+    Ok(metadata)
+}
+
+fn complain(place: &str, what: &str) -> Error {
+    Error::Input(format!("{place}: not a usable safetensors file: {what}"))
+}
+
+fn broken(place: &str, error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => complain(place, "it is cut short"),
+        _ => Error::io("cannot read", Path::new(place))(error),
     }
-    let text = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
-    let metadata = match text.map(|text| serde_json::from_str(text)) {
-        None => None,
-        Some(Ok(value)) => Some(value),
-        Some(Err(error)) => return Err(complain(format!("its metadata {METADATA_KEY} is not JSON: {error}"))),
-    };
-    Ok(Contents { tensors, metadata })
 }
 
 /// The bytes of a file: a pure function of the arrays and the metadata.

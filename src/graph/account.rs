@@ -30,18 +30,45 @@ impl Plan {
     /// One entry per layer and direction, in the order in which they first run.
     pub fn costs(&self) -> Vec<Cost> {
         let mut costs: Vec<Cost> = Vec::new();
-        for step in &self.steps {
-            let index = costs.iter().position(|cost| cost.layer == step.label).unwrap_or_else(|| {
-                costs.push(Cost { layer: step.label.clone(), launches: 0, flop: 0, bytes: 0 });
-                costs.len() - 1
-            });
-            let launches = &self.launches[step.launches.clone()];
-            let cost = &mut costs[index];
-            cost.launches += launches.len();
-            cost.flop += launches.iter().map(|launch| launch.flop).sum::<u64>();
-            cost.bytes += launches.iter().map(|launch| launch.bytes()).sum::<u64>();
+        for (launch, layer) in self.launches.iter().zip(self.layers()) {
+            if layer == costs.len() {
+                costs.push(Cost { layer: launch.label.to_string(), launches: 0, flop: 0, bytes: 0 });
+            }
+            if let Some(cost) = costs.get_mut(layer) {
+                cost.launches += 1;
+                cost.flop += launch.flop;
+                cost.bytes += launch.bytes();
+            }
         }
         costs
+    }
+
+    /// Sums of what every launch took, one number for each entry of [`Plan::costs`].
+    pub fn by_layer(&self, seconds: &[f64]) -> Vec<f64> {
+        let mut sums = Vec::new();
+        for (seconds, layer) in seconds.iter().zip(self.layers()) {
+            if layer == sums.len() {
+                sums.push(0.0);
+            }
+            if let Some(sum) = sums.get_mut(layer) {
+                *sum += seconds;
+            }
+        }
+        sums
+    }
+
+    /// For each launch the number of its layer; layers are counted as they first come.
+    fn layers(&self) -> Vec<usize> {
+        let mut known: Vec<&str> = Vec::new();
+        let mut numbers = Vec::with_capacity(self.launches.len());
+        for launch in &self.launches {
+            let number = known.iter().position(|label| **label == *launch.label).unwrap_or(known.len());
+            if number == known.len() {
+                known.push(&launch.label);
+            }
+            numbers.push(number);
+        }
+        numbers
     }
 }
 

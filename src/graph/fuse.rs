@@ -1,7 +1,8 @@
 //! Fusion: an elementwise node moves into the epilogue of the node that makes its input, where the op allows it.
 //!
-//! conv -> prelu -> add becomes one launch. A value that others still read (the one before PReLU, which the backward pass
-//! needs) is kept as a second output of the fused op.
+//! conv -> prelu -> add becomes one launch, and so does gradient of conv -> add -> gradient of prelu. A value that others still read
+//! (the one before PReLU, which the backward pass needs) is kept as a second output of the fused op. The gradient of a bias, a sum
+//! over what such a gradient makes, moves into it as well.
 
 use super::{Graph, Node, Storage, Value};
 use crate::ops::Epilogue;
@@ -25,29 +26,44 @@ impl Graph {
         let users: Vec<usize> =
             (index + 1..self.nodes.len()).filter(|user| self.nodes[*user].inputs.contains(&result)).collect();
         users.iter().any(|user| self.fuse_pair(index, *user, result, users.len() > 1 || observed))
+            || users.iter().any(|user| self.fuse_sums(index, *user, result))
     }
 
     fn fuse_pair(&mut self, index: usize, user: usize, result: Value, keep: bool) -> bool {
         let tail = &self.nodes[user];
         let Some(epilogue) = tail.op.epilogue() else { return false };
-        let other = match (epilogue, tail.inputs.as_slice()) {
-            (_, [first, other]) if *first == result && *other != result => *other,
-            (Epilogue::Add, [other, second]) if *second == result && *other != result => *other,
+        let others = match (epilogue, tail.inputs.as_slice()) {
+            (_, [first, others @ ..]) if *first == result => others.to_vec(),
+            (Epilogue::Add, [other, _]) => vec![*other],
             _ => return false,
         };
-        // The fused op runs where the first one stood, so its other operand must be there by then.
-        if self.nodes[index..].iter().any(|node| node.outputs.contains(&other)) {
+        // The fused op runs where the first one stood, so its other operands must be there by then.
+        if self.nodes[index..].iter().any(|node| node.outputs.iter().any(|value| others.contains(value))) {
             return false;
         }
         let Some(op) = self.nodes[index].op.absorb(epilogue, keep) else { return false };
         let tail = self.nodes.remove(user);
         let node: &mut Node = &mut self.nodes[index];
         node.op = op;
-        node.inputs.push(other);
+        node.inputs.extend(others);
         node.outputs[0] = tail.outputs[0];
-        if keep {
-            node.outputs.push(result);
+        node.outputs.extend(keep.then_some(result));
+        node.outputs.extend(&tail.outputs[1..]);
+        true
+    }
+
+    /// Moves the sums over pixels of a value from a node that reads it to the one that makes it.
+    fn fuse_sums(&mut self, index: usize, user: usize, result: Value) -> bool {
+        let reader = &self.nodes[user];
+        let (Some(sums), Some(rest)) = (reader.outputs.last().copied(), reader.op.without_sums()) else { return false };
+        if reader.inputs.get(1) != Some(&result) {
+            return false;
         }
+        let Some(op) = self.nodes[index].op.absorb(Epilogue::Sums, false) else { return false };
+        self.nodes[index].op = op;
+        self.nodes[index].outputs.push(sums);
+        self.nodes[user].op = rest;
+        self.nodes[user].outputs.pop();
         true
     }
 }

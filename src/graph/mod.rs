@@ -6,12 +6,16 @@
 mod account;
 mod backward;
 mod fuse;
+mod measure;
 mod plan;
 mod run;
+mod times;
 
 pub use account::{Cost, largest_batch};
+pub use measure::Roofline;
 pub use plan::{Plan, Step};
 pub use run::Program;
+pub use times::{Time, Times};
 
 use crate::error::Result;
 use crate::ops::{Desc, Op};

@@ -58,6 +58,29 @@ pub fn wilson(right: usize, total: usize) -> Result<Interval> {
     Ok(Interval { low, high })
 }
 
+/// Which of `count` independent draws, counted from the highest, from 1, bound the value that a share of all draws exceed: a 95 %
+/// interval that assumes nothing about their distribution (David and Nagaraja, Order Statistics, 7.1). How many draws exceed that
+/// value is binomial; each end is passed with a chance of at most 2.5 %. Nothing where no draw is extreme enough.
+pub fn quantile_ranks(count: usize, share: f64) -> (Option<usize>, Option<usize>) {
+    if count == 0 || !(share > 0.0 && share < 1.0) {
+        return (None, None);
+    }
+    let odds = share.ln() - (-share).ln_1p();
+    let mut logarithm = count as f64 * (-share).ln_1p();
+    let (mut at_most, mut upper) = (0.0, 0);
+    for exceeding in 0..count {
+        // The chance that at most `exceeding` of the draws exceed the value.
+        at_most += f64::exp(logarithm);
+        if at_most <= 0.025 {
+            upper = exceeding + 1;
+        } else if at_most >= 0.975 {
+            return ((upper > 0).then_some(upper), Some(exceeding + 1));
+        }
+        logarithm += odds + ((count - exceeding) as f64 / (exceeding + 1) as f64).ln();
+    }
+    ((upper > 0).then_some(upper), None)
+}
+
 /// Percentile bootstrap of a mean: the middle 95 % of the means of `resamples` draws with replacement.
 ///
 /// # Errors
@@ -71,8 +94,20 @@ pub fn bootstrap_mean(values: &[f64], resamples: usize, random: &mut Random) -> 
     let mut means: Vec<f64> = (0..resamples)
         .map(|_| (0..count).map(|_| values[random.below(count) as usize]).sum::<f64>() / count as f64)
         .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    Ok(Interval { low: quantile(&means, 0.025), high: quantile(&means, 0.975) })
+    middle(&mut means)
+}
+
+/// The middle 95 % of some numbers, which are sorted on the way.
+///
+/// # Errors
+/// As [`bootstrap_mean`].
+pub fn middle(values: &mut [f64]) -> Result<Interval> {
+    if values.is_empty() {
+        return Err(Error::Input("no numbers have no middle".into()));
+    }
+    check_finite(values)?;
+    values.sort_unstable_by(f64::total_cmp);
+    Ok(Interval { low: quantile(values, 0.025), high: quantile(values, 0.975) })
 }
 
 /// Linear interpolation between order statistics (NumPy's default) of a sorted list that is not empty.

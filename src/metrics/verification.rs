@@ -202,6 +202,8 @@ pub struct Folds {
     pub right: usize,
     /// Per fold, in ascending order of fold number: accuracy and the threshold used.
     pub folds: Vec<Fold>,
+    /// The score that answered each pair.
+    pub scores: Vec<f64>,
 }
 
 /// One fold of [`Folds`].
@@ -220,30 +222,50 @@ pub struct Fold {
 /// As [`best_threshold`], and [`Error::Input`] for fewer than two folds.
 pub fn folded(scores: &[f64], same: &[bool], fold: &[usize]) -> Result<Folds> {
     check_pairs(scores, same)?;
-    if fold.len() != scores.len() {
-        return Err(Error::Shape(format!("{} fold numbers for {} scores", fold.len(), scores.len())));
+    folded_by(same, fold, |_| Ok(scores.to_vec()))
+}
+
+/// As [`folded`] where the way to score is itself learnt from the other folds: `scores(k)` gives the scores of all pairs by what was
+/// learnt outside fold k. Both the threshold of a fold and its answers come from its own scores.
+///
+/// # Errors
+/// As [`folded`], and those of `scores`.
+pub fn folded_by(same: &[bool], fold: &[usize], mut scores: impl FnMut(usize) -> Result<Vec<f64>>) -> Result<Folds> {
+    if fold.len() != same.len() {
+        return Err(Error::Shape(format!("{} fold numbers for {} pairs", fold.len(), same.len())));
     }
-    let mut numbers = fold.to_vec();
-    numbers.sort_unstable();
-    numbers.dedup();
+    let numbers = fold_numbers(fold);
     if numbers.len() < 2 {
         return Err(Error::Input("a threshold from the other folds needs two folds or more".into()));
     }
     let mut folds = Vec::with_capacity(numbers.len());
     let mut right = 0;
+    let mut answering = vec![0.0; same.len()];
     for number in numbers {
+        let all = scores(number)?;
+        check_pairs(&all, same)?;
         let part = |inside: bool| -> (Vec<f64>, Vec<bool>) {
             let chosen = (0..fold.len()).filter(|i| (fold[*i] == number) == inside);
-            chosen.map(|i| (scores[i], same[i])).unzip()
+            chosen.map(|i| (all[i], same[i])).unzip()
         };
         let ((other_scores, other_same), (own_scores, own_same)) = (part(false), part(true));
         let threshold = best_threshold(&other_scores, &other_same)?;
         let accuracy = accuracy(&own_scores, &own_same, threshold)?;
         right += own_scores.iter().zip(&own_same).filter(|(score, same)| (**score >= threshold) == **same).count();
         folds.push(Fold { fold: number, accuracy, threshold });
+        let own = (0..fold.len()).filter(|i| fold[*i] == number);
+        own.zip(own_scores).for_each(|(i, score)| answering[i] = score);
     }
     let mean = mean_and_error(&folds.iter().map(|fold| fold.accuracy).collect::<Vec<_>>())?;
-    Ok(Folds { accuracy: mean.mean, stderr: mean.stderr, right, folds })
+    Ok(Folds { accuracy: mean.mean, stderr: mean.stderr, right, folds, scores: answering })
+}
+
+/// The different fold numbers, ascending.
+pub fn fold_numbers(fold: &[usize]) -> Vec<usize> {
+    let mut numbers = fold.to_vec();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// Block numbers 0.. for cross-fitting inside one fold: in list order, the pairs of one person are cut into ten equal blocks

@@ -6,6 +6,7 @@ use super::{Model, hallucinator, recognizer};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::center_loss::{CenterGradient, CenterLoss, CenterUpdate};
+use crate::ops::cosine_loss::CosineLoss;
 use crate::ops::pixel_loss::PixelLoss;
 use crate::ops::pixels::{Mirror, Normalize};
 use crate::ops::resize::Degrade;
@@ -30,6 +31,7 @@ pub struct Training {
     pub pixel: Option<Value>,
     pub softmax: Option<Value>,
     pub center: Option<Value>,
+    pub distill: Option<Value>,
     /// Global L2 norm of the networks' gradients, before clipping.
     pub norm: Value,
     /// What the recogniser or the pixel loss sees, network units.
@@ -41,6 +43,8 @@ pub struct Training {
     /// Gradients and velocities of those that this mode trains.
     pub gradients: BTreeMap<String, Value>,
     pub velocities: BTreeMap<String, Value>,
+    /// Weights of the frozen recogniser that is learnt from, where there is one.
+    pub teacher: BTreeMap<String, Value>,
 }
 
 /// Builds the step of one stage for a batch.
@@ -60,26 +64,25 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
         _ => hallucinator::hallucinate(&model.config.model, &mut graph, &bound, low, precision)?,
     };
     graph.fetch(seen);
-    let mut losses = Losses { pixel: None, softmax: None, center: None };
+    let mut losses = Losses::default();
     if mode.runs_hallucinator() {
         graph.label("pixel_loss");
         losses.pixel = Some(graph.apply(PixelLoss { weight: loss.alpha as f32 }, &[seen, high])?);
     }
     let mut features = None;
+    let mut teacher = BTreeMap::new();
     if mode.trains_recognizer() {
         let x = recognizer::features(&model.config.model, &mut graph, &bound, seen, precision)?;
-        let logits = recognizer::logits(&mut graph, &bound, x)?;
-        graph.label("softmax_loss");
-        losses.softmax = Some(graph.apply(SoftmaxLoss { weight: loss.beta1 as f32 }, &[logits, labels])?);
-        graph.label("center_loss");
-        let centers = bound.get("center_loss.centers")?;
-        losses.center = Some(graph.apply(CenterLoss { weight: loss.beta2 as f32 }, &[x, labels, centers])?);
+        recognise(&mut graph, &bound, loss, (x, labels), &mut losses)?;
+        if loss.distills(mode) {
+            teacher = distill(model, &mut graph, loss, (x, high), &mut losses)?;
+        }
         features = Some(x);
     }
     losses.each().chain(features).for_each(|value| graph.fetch(value));
     let learned = learn(model, &mut graph, &bound, recipe, loss, (features, labels, rates))?;
     graph.fetch(learned.norm);
-    let Losses { pixel, softmax, center } = losses;
+    let Losses { pixel, softmax, center, distill } = losses;
     Ok((
         graph,
         Training {
@@ -90,12 +93,14 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
             pixel,
             softmax,
             center,
+            distill,
             norm: learned.norm,
             pictures: seen,
             features,
             weights: bound.into_values(),
             gradients: learned.gradients,
             velocities: learned.velocities,
+            teacher,
         },
     ))
 }
@@ -109,16 +114,51 @@ fn trains(mode: Mode, part: Part) -> bool {
     }
 }
 
+#[derive(Default)]
 struct Losses {
     pixel: Option<Value>,
     softmax: Option<Value>,
     center: Option<Value>,
+    distill: Option<Value>,
 }
 
 impl Losses {
     fn each(&self) -> impl Iterator<Item = Value> {
-        [self.pixel, self.softmax, self.center].into_iter().flatten()
+        [self.pixel, self.softmax, self.center, self.distill].into_iter().flatten()
     }
+}
+
+/// The losses of the feature x by its label.
+fn recognise(
+    graph: &mut Graph,
+    bound: &Bound,
+    loss: &Loss,
+    (x, labels): (Value, Value),
+    losses: &mut Losses,
+) -> Result<()> {
+    let logits = recognizer::logits(graph, bound, x)?;
+    graph.label("softmax_loss");
+    losses.softmax = Some(graph.apply(SoftmaxLoss { weight: loss.beta1 as f32 }, &[logits, labels])?);
+    graph.label("center_loss");
+    let centers = bound.get("center_loss.centers")?;
+    losses.center = Some(graph.apply(CenterLoss { weight: loss.beta2 as f32 }, &[x, labels, centers])?);
+    Ok(())
+}
+
+/// The loss of the feature x by the feature that a frozen recogniser has of the high-resolution picture; gives the values of that
+/// recogniser's weights.
+fn distill(
+    model: &Model,
+    graph: &mut Graph,
+    loss: &Loss,
+    (x, high): (Value, Value),
+    losses: &mut Losses,
+) -> Result<BTreeMap<String, Value>> {
+    let bound = model.teacher().bind_frozen(graph);
+    let target = recognizer::teacher(&model.config.model, graph, &bound, high, model.config.train.precision)?;
+    graph.label("cosine_loss");
+    losses.distill = Some(graph.apply(CosineLoss { weight: loss.distill as f32 }, &[x, target])?);
+    Ok(bound.into_values())
 }
 
 /// High and low resolution in network units. Mirroring comes first; the low picture is rounded to u8, as a stored one is.

@@ -16,6 +16,16 @@ pub enum Source {
     Lr,
 }
 
+impl Source {
+    /// `hr` or `lr`, as the command line and JSON say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Hr => "hr",
+            Source::Lr => "lr",
+        }
+    }
+}
+
 /// The values of an inference graph that are written and read from outside.
 #[derive(Clone, Debug)]
 pub struct Inference {

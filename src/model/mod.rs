@@ -14,6 +14,7 @@ pub use cascade::{Training, training};
 pub use inference::{Inference, Source, inference};
 pub use layers::{ConvInit, Layer};
 pub use parameters::{Init, Parameter, Parameters, Part};
+pub use recognizer::taught_by;
 
 use crate::error::{Error, Result};
 use config::{Config, Mode};
@@ -62,6 +63,11 @@ impl Model {
             list.push(recognizer::centers(&self.config, self.identities));
         }
         Parameters::new(list)
+    }
+
+    /// The parameters of the frozen recogniser that stages with a distillation loss learn from. They are no part of the model.
+    pub fn teacher(&self) -> Parameters {
+        Parameters::new(recognizer::teacher_parameters(&self.config.model))
     }
 }
 

@@ -120,10 +120,20 @@ impl Parameters {
         self.bytes
     }
 
-    /// Puts all of them into a graph; `learns` says which ones get gradients.
+    /// Puts all of them into a graph, at the beginning of its store; `learns` says which ones get gradients.
     pub(super) fn bind(&self, graph: &mut Graph, learns: impl Fn(&Parameter) -> bool) -> Bound {
+        self.bind_at(0, graph, learns)
+    }
+
+    /// Puts all of them into a graph behind what its store has already; none of them learns.
+    pub(super) fn bind_frozen(&self, graph: &mut Graph) -> Bound {
+        let base = graph.reserve(self.bytes);
+        self.bind_at(base, graph, |_| false)
+    }
+
+    fn bind_at(&self, base: usize, graph: &mut Graph, learns: impl Fn(&Parameter) -> bool) -> Bound {
         let values = self.placed().map(|(parameter, offset)| {
-            let value = graph.stored_at(offset, Desc::f32(parameter.shape), learns(parameter));
+            let value = graph.stored_at(base + offset, Desc::f32(parameter.shape), learns(parameter));
             (parameter.name.clone(), value)
         });
         Bound { values: values.collect() }

@@ -11,6 +11,8 @@ use crate::shape::{HR, Shape};
 
 /// What the names of its parameters begin with.
 pub const PREFIX: &str = "recognizer";
+/// Of the parameters of a frozen recogniser that another one learns from.
+const TEACHER: &str = "teacher";
 
 /// Stage number, channels and residual units of the stages after conv1; conv{n} widens to the next stage.
 const STAGES: [(usize, usize, usize); 4] = [(2, 64, 1), (3, 128, 2), (4, 256, 5), (5, 512, 3)];
@@ -56,6 +58,16 @@ pub fn parameters(model: &Model, identities: usize) -> Vec<Parameter> {
     list
 }
 
+/// Every parameter that the feature of a teacher depends on: those of the recogniser up to fc5, under names of their own.
+pub fn teacher_parameters(model: &Model) -> Vec<Parameter> {
+    layers::parameters(TEACHER, Part::Recognizer, &table(model), Shape::new(1, 3, HR.0, HR.1), model)
+}
+
+/// The name of the recogniser's parameter that a teacher's parameter is a copy of.
+pub fn taught_by(name: &str) -> String {
+    format!("{PREFIX}{}", name.strip_prefix(TEACHER).unwrap_or(name))
+}
+
 /// The class centers `[identities, features]`: learning rate and decay are those of Caffe's center update.
 pub fn centers(config: &Config, identities: usize) -> Parameter {
     let features = config.model.features;
@@ -76,6 +88,11 @@ pub fn centers(config: &Config, identities: usize) -> Parameter {
 /// The feature f(x) of 112x96 pictures in network units: `[n, features]`.
 pub fn features(model: &Model, graph: &mut Graph, bound: &Bound, x: Value, precision: Precision) -> Result<Value> {
     layers::build(PREFIX, &table(model), graph, bound, x, precision)
+}
+
+/// As [`features`], by a teacher.
+pub fn teacher(model: &Model, graph: &mut Graph, bound: &Bound, x: Value, precision: Precision) -> Result<Value> {
+    layers::build(TEACHER, &table(model), graph, bound, x, precision)
 }
 
 /// The classifier's logits from the feature: `[n, identities]`; features, logits and what comes of them are f32 in every precision.

@@ -7,12 +7,14 @@ pub mod add;
 pub mod cast;
 pub mod center_loss;
 pub mod conv;
+pub mod cosine_loss;
 pub mod linear;
 pub mod pixel_loss;
 pub mod pixels;
 pub mod pool;
 pub mod prelu;
 pub mod resize;
+pub mod roofline;
 pub mod sgd;
 pub mod softmax_loss;
 
@@ -239,9 +241,16 @@ pub trait Op: Debug + Send + Sync {
         None
     }
 
-    /// This op with `tail` in its epilogue, taking the tail's other operand as one more input. With `keep`, somebody else
-    /// still reads this op's plain output, which then becomes output 1.
+    /// This op with `tail` in its epilogue, taking the tail's other operands as more inputs and making the tail's output as its first
+    /// one. With `keep`, somebody else still reads this op's plain output, which then becomes output 1. The tail's other outputs come
+    /// behind all.
     fn absorb(&self, _tail: Epilogue, _keep: bool) -> Option<Arc<dyn Op>> {
+        None
+    }
+
+    /// This op without its last output, where that is the sums over all pixels of its input 1: the op that makes this input may have
+    /// them for nothing ([`Epilogue::Sums`]).
+    fn without_sums(&self) -> Option<Arc<dyn Op>> {
         None
     }
 }
@@ -253,6 +262,10 @@ pub enum Epilogue {
     Prelu,
     /// Sum with another tensor of the same shape.
     Add,
+    /// Gradient of PReLU; the other operands are what PReLU took and its slopes, the second output are the slopes' gradients.
+    PreluGradient,
+    /// The sums over all pixels of the first output, one per channel, as one more output.
+    Sums,
 }
 
 /// The error of inputs that do not fit, naming the op and every shape.

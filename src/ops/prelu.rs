@@ -112,6 +112,10 @@ impl Op for PreluGradient {
         );
         vec![first, Launch { grid: [groups, 1, 1], block: [across, 256 / across, 1], ..second }]
     }
+
+    fn epilogue(&self) -> Option<Epilogue> {
+        Some(Epilogue::PreluGradient)
+    }
 }
 
 /// Pixels whose slope gradients make one partial sum; the partial sums are added in order.

@@ -109,6 +109,22 @@ pub fn roc(title: &str, series: &[Series]) -> Result<Chart> {
     )
 }
 
+/// Detection error trade-off: the same points as for [`roc`], drawn as false reject rate over false accept rate, both logarithmic
+/// from 1e-3 to 1, so that the few errors of a good recogniser are not squeezed into a corner.
+///
+/// # Errors
+/// [`Error::Output`] where the drawing library refuses.
+pub fn det(title: &str, series: &[Series]) -> Result<Chart> {
+    let rejected = |(far, tar): (f64, f64)| (far, (1.0 - tar).clamp(LOWEST_FAR, 1.0));
+    let lines: Vec<Series> = drawable(series, |_| true)
+        .into_iter()
+        .map(|line| Series::new(line.name, clipped(&line.points).into_iter().map(rejected).collect()))
+        .collect();
+    let axes = Axes { title, x: "false accept rate", y: "false reject rate", y_scale: Scale::Logarithmic };
+    let axis = || Axis::logarithmic(LOWEST_FAR, 1.0);
+    draw(&axes, &lines, axis(), axis(), Corner::Top)
+}
+
 /// The part of a ROC right of 1e-3: the best rate reached at or below it opens the line.
 fn clipped(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let at_lowest = points.iter().filter(|p| p.0 <= LOWEST_FAR).map(|p| p.1).fold(f64::NAN, f64::max);

@@ -3,6 +3,7 @@
 //! It knows bytes and sizes; what the pictures show (LR, bicubic, hallucinated, HR) only the captions say.
 
 use super::font;
+use crate::data::image::{self, Compression};
 use crate::error::{Error, Result};
 use crate::shape::HR;
 
@@ -10,6 +11,9 @@ use crate::shape::HR;
 pub const MARGIN: usize = 6;
 /// Height of the caption band above the first row; none where no caption is given.
 pub const BAND: usize = font::HEIGHT + MARGIN;
+
+/// Height of a note under a tile, with the gap above it.
+pub const NOTE: usize = font::HEIGHT + 3;
 
 const PAPER: [u8; 3] = [250, 250, 250];
 const INK: [u8; 3] = [32, 34, 38];
@@ -36,16 +40,60 @@ pub struct Sheet {
 /// # Errors
 /// [`Error::Shape`] where a tile's bytes do not fit its size, or the sheet is too large for a machine.
 pub fn sheet(captions: &[&str], rows: &[Vec<Tile>]) -> Result<Sheet> {
+    let plain: Vec<Vec<Noted>> =
+        rows.iter().map(|tiles| tiles.iter().map(|tile| (*tile, String::new())).collect()).collect();
+    lay_out(captions, &plain, HR.0)
+}
+
+/// A tile and what is written under it, such as `27.40 dB 0.83`: 16 characters have room.
+pub type Noted<'a> = (Tile<'a>, String);
+
+/// As [`sheet`], with room for a note under every tile.
+///
+/// # Errors
+/// As [`sheet`].
+pub fn noted(captions: &[&str], rows: &[Vec<Noted>]) -> Result<Sheet> {
+    lay_out(captions, rows, HR.0 + NOTE)
+}
+
+/// Rows are so high, and `MARGIN` apart.
+fn lay_out(captions: &[&str], rows: &[Vec<Noted>], height: usize) -> Result<Sheet> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(captions.len());
     let top = MARGIN + if captions.is_empty() { 0 } else { BAND };
-    let mut sheet = blank(extent(columns, HR.1, MARGIN)?, extent(rows.len(), HR.0, top)?)?;
+    let mut sheet = blank(extent(columns, HR.1, MARGIN)?, extent(rows.len(), height, top)?)?;
     for (column, caption) in captions.iter().enumerate() {
         write(&mut sheet, place(column, HR.1, MARGIN), MARGIN, caption);
     }
     for (row, tiles) in rows.iter().enumerate() {
-        for (column, tile) in tiles.iter().enumerate() {
+        for (column, (tile, note)) in tiles.iter().enumerate() {
             check(tile, row, column)?;
-            lay(&mut sheet, place(column, HR.1, MARGIN), place(row, HR.0, top), tile);
+            let (left, top) = (place(column, HR.1, MARGIN), place(row, height, top));
+            lay(&mut sheet, left, top, tile);
+            if height > HR.0 {
+                write(&mut sheet, left, top + HR.0 + NOTE - font::HEIGHT, note);
+            }
+        }
+    }
+    Ok(sheet)
+}
+
+/// As [`sheet`], with a note under each tile.
+///
+/// # Errors
+/// As [`sheet`].
+pub fn annotated(captions: &[&str], rows: &[Vec<(Tile, String)>]) -> Result<Sheet> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(captions.len());
+    let (top, height) = (MARGIN + BAND, HR.0 + BAND);
+    let mut sheet = blank(extent(columns, HR.1, MARGIN)?, extent(rows.len(), height, top)?)?;
+    for (column, caption) in captions.iter().enumerate() {
+        write(&mut sheet, place(column, HR.1, MARGIN), MARGIN, caption);
+    }
+    for (row, tiles) in rows.iter().enumerate() {
+        for (column, (tile, note)) in tiles.iter().enumerate() {
+            check(tile, row, column)?;
+            let (left, top) = (place(column, HR.1, MARGIN), place(row, height, top));
+            lay(&mut sheet, left, top, tile);
+            write(&mut sheet, left, top + HR.0 + MARGIN / 2, note);
         }
     }
     Ok(sheet)
@@ -112,16 +160,7 @@ impl Sheet {
     /// # Errors
     /// [`Error::Output`] where the encoder refuses: a side of 0 pixels, or bytes that do not fit the size.
     pub fn png(&self) -> Result<Vec<u8>> {
-        let refused = |reason: String| {
-            Error::Output(format!("a picture of {}x{} cannot be encoded: {reason}", self.width, self.height))
-        };
-        let side = |length: usize| u32::try_from(length).map_err(|reason| refused(reason.to_string()));
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height)?);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.rgb));
-        written.map_err(|reason| refused(reason.to_string()))?;
-        Ok(bytes)
+        image::encode(self.width, self.height, &self.rgb, Compression::Balanced)
+            .map_err(|error| Error::Output(error.to_string()))
     }
 }

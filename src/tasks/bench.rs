@@ -1,11 +1,13 @@
-//! `bench`: how fast this device hallucinates, embeds and trains, with the arithmetic beside every number. Pictures are noise and
-//! weights are initial ones; neither changes the time.
+//! `bench`: how fast this device hallucinates, embeds and trains, in all and layer by layer, beside the most that it could do. Pictures
+//! are noise and weights are initial ones; neither changes the time.
 
 use super::Context;
 use crate::backend::Device;
+use crate::engine::network::load;
 use crate::error::Result;
-use crate::graph::{Graph, Program, Value};
-use crate::model::config::{Config, Stage};
+pub use crate::graph::Roofline;
+use crate::graph::{Cost, Graph, Program, Value};
+use crate::model::config::{Config, Precision, Stage};
 use crate::model::{self, Model, Source};
 use crate::random::Random;
 use crate::shape::{HR, LR};
@@ -46,21 +48,49 @@ pub struct Row {
     pub flop: u64,
     /// That one batch must bring across the memory bus when nothing is cached.
     pub bytes: u64,
+    /// In the order in which they first run; launched one by one, so that their sum is more than the whole.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer in one direction.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub cost: Cost,
+    /// The median of the repeats.
+    pub seconds: f64,
+    /// Of the roofline: 1 is all that the device could do.
+    pub fraction: f64,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    pub roofline: Roofline,
+    pub rows: Vec<Row>,
 }
 
 /// A row repeats itself until it has taken this long, but not fewer and not more times than these.
 const SECONDS: f64 = 2.0;
 const FEWEST: usize = 5;
+/// Pictures of a step that is measured to tell the time of a larger one on a CPU.
+const FEW: usize = 16;
 const MOST: usize = 200;
 
+/// Repeats of a run that is timed launch by launch.
+const LAYER_REPEATS: usize = 3;
+
 /// Measures every row that the configuration's networks have.
-pub fn bench(context: &Context, request: &Request) -> Result<Vec<Row>> {
+///
+/// # Errors
+/// `Memory`, with the largest batch that fits; `Device`; as building the graphs.
+pub fn bench(context: &Context, request: &Request) -> Result<Findings> {
     let device = context.open_device()?;
     let whole = Model::trained_by(&request.config, request.identities)?;
     let on_cpu = device.info().name == "cpu";
     let batches = request.batch.map_or(vec![1, 32], |batch| vec![batch]);
     let step_batch = request.batch.unwrap_or(if on_cpu { 8 } else { 32 });
-    let bench = Bench { context, device, precision: request.config.train.precision.to_string() };
+    let roofline = Roofline::measure(&device)?;
+    let bench = Bench { context, device, precision: request.config.train.precision, roofline };
     let mut rows = Vec::new();
     for batch in batches {
         for (name, model, source) in inferences(&whole) {
@@ -70,7 +100,25 @@ pub fn bench(context: &Context, request: &Request) -> Result<Vec<Row>> {
     if let Some(stage) = request.config.stages().pop() {
         rows.push(bench.step(&whole, &stage, step_batch)?);
     }
-    Ok(rows)
+    Ok(Findings { roofline, rows })
+}
+
+/// Seconds that each stage of a model's configuration takes to train here, told from a few steps of each. On a CPU a large batch is
+/// measured at [`FEW`] pictures and multiplied, since time grows with the pictures there.
+///
+/// # Errors
+/// `Device` where the batch does not fit, `Interrupted`.
+pub fn training_seconds(context: &Context, device: &Arc<dyn Device>, model: &Model) -> Result<Vec<f64>> {
+    let on_cpu = device.info().name == "cpu";
+    let (precision, roofline) = (model.config.train.precision, Roofline::measure(device)?);
+    let bench = Bench { context, device: Arc::clone(device), precision, roofline };
+    let each = model.config.stages().into_iter().map(|stage| {
+        let batch = stage.recipe.batch;
+        let measured = if on_cpu { batch.min(FEW) } else { batch };
+        let row = bench.step(model, &stage, measured)?;
+        Ok(row.seconds.median * batch as f64 / measured as f64 * stage.recipe.steps as f64)
+    });
+    each.collect()
 }
 
 /// The parts of a model that can be measured by themselves.
@@ -92,23 +140,28 @@ fn inferences(whole: &Model) -> Vec<(&'static str, Model, Source)> {
 struct Bench<'a> {
     context: &'a Context<'a>,
     device: Arc<dyn Device>,
-    precision: String,
+    precision: Precision,
+    roofline: Roofline,
 }
 
 impl Bench<'_> {
     fn inference(&self, name: &'static str, model: &Model, source: Source, batch: usize) -> Result<Row> {
-        let (graph, values) = model::inference(model, source, batch)?;
+        let build = |batch| model::inference(model, source, batch);
+        let values = build(batch)?.1;
         let (height, width) = if source == Source::Hr { HR } else { LR };
         let pixels = noise(batch * 3 * height * width);
+        let graph = |batch| Ok(build(batch)?.0);
         self.measure(name, batch, model, graph, values.features.unwrap_or(values.pictures), |program| {
             program.write(values.pixels, &pixels)
         })
     }
 
     fn step(&self, model: &Model, stage: &Stage, batch: usize) -> Result<Row> {
-        let (graph, values) = model::training(model, &stage.recipe, &stage.loss, batch)?;
+        let build = |batch| model::training(model, &stage.recipe, &stage.loss, batch);
+        let values = build(batch)?.1;
         let pixels = noise(batch * 3 * HR.0 * HR.1);
         let labels: Vec<i32> = (0..batch).map(|index| (index % model.identities.max(1)) as i32).collect();
+        let graph = |batch| Ok(build(batch)?.0);
         self.measure("train-step", batch, model, graph, values.norm, |program| {
             program.write(values.pixels, &pixels)?;
             program.write(values.mirrored, &vec![0u8; batch])?;
@@ -120,17 +173,18 @@ impl Bench<'_> {
         })
     }
 
-    /// Times batches from the first byte written to `result` read back.
+    /// Times batches from the first byte written to `result` read back, then each layer by itself.
     fn measure(
         &self,
         name: &'static str,
         batch: usize,
         model: &Model,
-        graph: Graph,
+        graph: impl Fn(usize) -> Result<Graph>,
         result: Value,
         write: impl Fn(&Program) -> Result<()>,
     ) -> Result<Row> {
-        let program = Program::new(Arc::clone(&self.device), graph.plan())?;
+        let bytes = |batch| Ok(graph(batch)?.plan().memory_bytes());
+        let program = load(&self.device, graph(batch)?.plan(), batch, bytes)?;
         for (parameter, offset) in model.parameters().placed() {
             program.write_store(offset, &parameter.initial(1))?;
         }
@@ -155,7 +209,7 @@ impl Bench<'_> {
         Ok(Row {
             name,
             device: info.name,
-            precision: self.precision.clone(),
+            precision: self.precision.to_string(),
             batch,
             threads: info.threads,
             images_per_second: Spread {
@@ -166,7 +220,23 @@ impl Bench<'_> {
             seconds,
             flop: program.plan().flop(),
             bytes: program.plan().traffic(),
+            layers: self.layers(&program)?,
         })
+    }
+
+    fn layers(&self, program: &Program) -> Result<Vec<Layer>> {
+        let mut repeats = Vec::new();
+        for _ in 0..LAYER_REPEATS {
+            self.context.check_stopped()?;
+            repeats.push(program.plan().by_layer(&program.time_launches()?));
+        }
+        let layers = program.plan().costs().into_iter().enumerate().map(|(index, cost)| {
+            let of_layer = repeats.iter().filter_map(|repeat| repeat.get(index).copied()).collect();
+            let seconds = Spread::of(of_layer).median;
+            let fraction = self.roofline.fraction(self.precision == Precision::Bf16, cost.flop, cost.bytes, seconds);
+            Layer { cost, seconds, fraction }
+        });
+        Ok(layers.collect())
     }
 }
 

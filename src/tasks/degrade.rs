@@ -3,11 +3,12 @@
 use crate::data::folder::{self, Found};
 use crate::data::image::{self, Picture, encode_png};
 use crate::error::{Error, Result};
+use crate::files::{self, NewFolder};
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, shrink_u8};
 use crate::shape::HR;
 use crate::tasks::Context;
-use crate::tasks::output::{self, NewFolder};
+use crate::tasks::output;
 use crate::tasks::pictures::CHUNK;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,8 @@ struct Degraded {
 /// # Errors
 /// `Input` for pictures that are wrong, `Usage` for two outputs of one name, `Output` where `out` is not empty, `Io`.
 pub fn degrade(context: &Context, request: &Request) -> Result<usize> {
-    output::check_empty(&request.out)?;
-    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    files::check_new(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let found = folder::pictures(&request.inputs)?;
     // Names that would meet in the folder are found before it is begun.
     output::targets(&found, &request.out, request.sheet.as_deref())?;

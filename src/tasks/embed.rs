@@ -1,9 +1,10 @@
 //! `embed`: the features of pictures, in sorted path order, as one array of f32 that is not normalised.
 
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::npy;
 use crate::formats::safetensors::{self, Tensor, Tensors};
-use crate::tasks::network::Network;
 use crate::tasks::pictures::{self, Ways};
 use crate::tasks::{Context, output};
 use serde::Serialize;
@@ -38,7 +39,7 @@ pub struct Embedded {
 /// `Input` for pictures, lists and models that are wrong (also a model without a recogniser), `Usage` for two pictures of one
 /// name, `Output` and `Io` for a place that cannot be written, `Numeric` for a feature that is not finite.
 pub fn embed(context: &Context, request: &Request) -> Result<Embedded> {
-    output::check_file(&request.out)?;
+    files::check_file(&request.out)?;
     let device = context.open_device()?;
     let network = Network::load(&request.model)?;
     pictures::needs_recognizer(&network, &request.model)?;
@@ -58,7 +59,7 @@ struct Line<'a> {
 }
 
 fn write(path: &Path, names: &[String], rows: &[f32], width: usize, mirror: bool) -> Result<()> {
-    output::make_folder(crate::files::folder_of(path))?;
+    files::make_folder(files::folder_of(path))?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => npy::write(path, names.len(), width, rows),
         Some("jsonl") => {

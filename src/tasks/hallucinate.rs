@@ -1,17 +1,21 @@
 //! `hallucinate`: pictures -> 24x28 -> the hallucinator -> one PNG of 96x112 each, and a sheet where one is asked for.
 
+use crate::data::folder::{self, Found};
 use crate::data::image::{Picture, encode_png};
+use crate::engine::Engine;
+use crate::engine::network::{Network, to_pixels};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::{self, psnr};
 use crate::model::Source;
 use crate::report::grid::{self, Tile};
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::{Network, Runner, to_pixels};
-use crate::tasks::pictures::{self, CHUNK, Prepared, Ways};
+use crate::tasks::pictures::{Pictures, Preparation, Prepared, Ways};
 use crate::tasks::{Context, output};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Pictures on a sheet; more would be a file that nothing opens.
 const SHEET: usize = 64;
@@ -23,6 +27,8 @@ pub struct Request {
     pub inputs: Vec<PathBuf>,
     pub out: PathBuf,
     pub sheet: Option<PathBuf>,
+    /// Leave pictures alone whose output is there already.
+    pub skip_existing: bool,
     /// Its `input` is not looked at: what is hallucinated is low resolution.
     pub ways: Ways,
 }
@@ -32,6 +38,8 @@ pub struct Request {
 pub struct Hallucinated {
     pub device: String,
     pub images: usize,
+    /// Pictures whose output was there already.
+    pub skipped: usize,
     pub out: PathBuf,
     pub sheet: Option<PathBuf>,
     /// Of the pictures that came in high resolution; nothing where none did.
@@ -52,8 +60,8 @@ pub struct Psnr {
 /// `Input` for pictures, lists and models that are wrong (also a model without a hallucinator), `Usage` for two outputs of one
 /// name, `Output` and `Io` for places that cannot be written, `Numeric` where a network gives no finite picture.
 pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated> {
-    output::check_folder(&request.out)?;
-    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    files::check_folder(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let device = context.open_device()?;
     let network = Network::load(&request.model)?;
     if !network.model.has_hallucinator {
@@ -63,11 +71,17 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         )));
     }
     let ways = Ways { input: Some(Source::Lr), ..request.ways.clone() };
-    let pictures = pictures::open(context, &network.model, &request.inputs, &ways)?;
-    let targets = output::targets(pictures.found(), &request.out, request.sheet.as_deref())?;
+    let preparation = Preparation::new(&network.model, &ways)?;
+    let found = folder::pictures(&request.inputs)?;
+    let targets = output::targets(&found, &request.out, request.sheet.as_deref())?;
+    // Outputs appear whole or not at all, so one that is there is done.
+    let given = found.len();
+    let wanted = |(_, target): &(Found, PathBuf)| !(request.skip_existing && target.is_file());
+    let (found, targets): (Vec<Found>, Vec<PathBuf>) = found.into_iter().zip(targets).filter(wanted).unzip();
+    let pictures = Pictures::check(context, preparation, found)?;
     let total = targets.len();
-    let runner = network.on(&device, Source::Lr, total.min(CHUNK))?;
-    output::make_folder(&request.out)?;
+    let engine = Engine::new(network, Arc::clone(&device));
+    files::make_folder(&request.out)?;
     let (mut each, mut rows) = (Vec::new(), Vec::new());
     context.listener.progress("hallucinate", 0, total as u64, 1, "");
     for range in pictures.chunks() {
@@ -75,7 +89,7 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
             return Err(Error::Interrupted(format!("stopped after {} of {total} pictures", range.start)));
         }
         let targets = &targets[range.clone()];
-        for row in chunk(&runner, pictures.load(range.clone())?, targets)? {
+        for row in chunk(&engine, pictures.load(range.clone())?, targets)? {
             each.extend(row.psnr()?);
             if request.sheet.is_some() && rows.len() < SHEET {
                 rows.push(row);
@@ -83,7 +97,8 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
         }
         context.listener.progress("hallucinate", range.end as u64, total as u64, 1, "");
     }
-    if let Some(sheet) = &request.sheet {
+    let sheet = request.sheet.as_ref().filter(|_| total > 0);
+    if let Some(sheet) = sheet {
         write_sheet(sheet, &rows)?;
         if total > SHEET {
             context.listener.say(&format!("sheet    the first {SHEET} of {total} pictures"));
@@ -92,18 +107,16 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
     Ok(Hallucinated {
         device: device.info().name,
         images: total,
+        skipped: given - total,
         out: request.out.clone(),
-        sheet: request.sheet.clone(),
+        sheet: sheet.cloned(),
         psnr: mean(&each),
     })
 }
 
 /// Hallucinates some pictures and writes them.
-fn chunk(runner: &Runner, prepared: Vec<Prepared>, targets: &[PathBuf]) -> Result<Vec<Row>> {
-    let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
-    let units = runner.run(&low)?.pictures;
-    check_finite(targets, &units)?;
-    let restored = to_pixels(&units);
+fn chunk(engine: &Engine, prepared: Vec<Prepared>, targets: &[PathBuf]) -> Result<Vec<Row>> {
+    let restored = to_pixels(&engine.restore(&prepared)?);
     write(targets, &restored)?;
     prepared.into_iter().zip(restored.chunks_exact(3 * HR.0 * HR.1)).map(|(p, rgb)| Row::new(p, rgb.to_vec())).collect()
 }
@@ -139,17 +152,6 @@ impl Row {
 fn mean(each: &[[f64; 2]]) -> Option<Psnr> {
     let of = |which: usize| metrics::mean(&each.iter().map(|pair| pair[which]).collect::<Vec<f64>>());
     Some(Psnr { images: each.len(), bicubic: of(0)?, hallucinated: of(1)? })
-}
-
-fn check_finite(targets: &[PathBuf], units: &[f32]) -> Result<()> {
-    let broken = units.chunks_exact(3 * HR.0 * HR.1).position(|picture| picture.iter().any(|v| !v.is_finite()));
-    match broken.and_then(|index| targets.get(index)) {
-        Some(target) => Err(Error::Numeric(format!(
-            "{}: what the model makes of it is not finite: its weights are out of range",
-            target.display()
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// Writes pictures of one chunk; the error is that of the first one that failed.

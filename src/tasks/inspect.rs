@@ -1,16 +1,14 @@
-//! `data info` says what is in a pack or a folder by looking at names alone; `data check` reads everything and says what is wrong.
+//! `data info`: what is in a pack, a folder or another program's file, by looking at names alone.
 
+use crate::data::archive::Archive;
 use crate::data::folder::{self, Listing};
-use crate::data::image;
-use crate::data::pack::Pack;
+use crate::data::image::{self, Picture};
 pub use crate::data::pack::PackInfo;
+use crate::data::pack::{FACE, Pack};
 use crate::error::{Error, Result};
+use crate::shape::HR;
 use crate::tasks::Context;
-use rayon::prelude::*;
 use std::path::Path;
-
-/// Pictures between two looks at the clock.
-const CHUNK: usize = 256;
 
 /// What there is.
 #[derive(Clone, Debug)]
@@ -22,65 +20,39 @@ pub struct Contents {
     pub of_identity: Option<(usize, usize)>,
     /// Where it is a pack.
     pub pack: Option<PackInfo>,
+    /// Where it is a verification pack: pairs of one person, and pairs of two.
+    pub pairs: Option<(usize, usize)>,
 }
 
-/// What was read, and what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    pub contents: Contents,
-    /// A sentence each, in order of the names.
-    pub wrong: Vec<String>,
-}
-
-/// A pack, or the names in a folder.
-enum Opened {
+/// A pack, another program's file, or the names in a folder.
+pub enum Opened {
     Pack(Box<Pack>),
+    Archive(Box<Archive>),
     Folder(Listing),
 }
 
-/// Says what is in a pack or a folder.
+/// Says what is in a pack, a folder or another program's file; where a file of records is shorter than it says, that is a warning.
 ///
 /// # Errors
 /// `Input` where there are no pictures or the pack is damaged.
 pub fn info(context: &Context, path: &Path) -> Result<Contents> {
-    Ok(open(context, path)?.contents())
+    let opened = open(context, path)?;
+    if let Opened::Archive(archive) = &opened {
+        archive.warnings().iter().for_each(|warning| context.listener.warn(warning));
+    }
+    Ok(opened.contents())
 }
 
-/// Reads a pack or every picture of a folder.
+/// Opens a pack or another program's file, or lists a folder.
 ///
 /// # Errors
-/// As [`info`]; pictures that are wrong are not errors here but findings.
-pub fn check(context: &Context, path: &Path) -> Result<Checked> {
-    let opened = open(context, path)?;
-    let contents = opened.contents();
-    let wrong = match &opened {
-        Opened::Pack(pack) => match pack.check() {
-            Err(Error::Input(what)) => vec![what],
-            other => other.map(|()| Vec::new())?,
-        },
-        Opened::Folder(listing) => check_pictures(context, path, listing)?,
-    };
-    Ok(Checked { contents, wrong })
-}
-
-fn check_pictures(context: &Context, root: &Path, listing: &Listing) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let mut done = 0;
-    context.listener.progress("check", 0, listing.len() as u64, 1, "");
-    for names in listing.names.chunks(CHUNK) {
-        context.check_stopped()?;
-        let found: Vec<Option<String>> =
-            names.par_iter().map(|name| image::read(&root.join(name)).err().map(|error| error.to_string())).collect();
-        wrong.extend(found.into_iter().flatten());
-        done += names.len();
-        context.listener.progress("check", done as u64, listing.len() as u64, 1, "");
-    }
-    Ok(wrong)
-}
-
-fn open(context: &Context, path: &Path) -> Result<Opened> {
+/// As [`info`].
+pub fn open(context: &Context, path: &Path) -> Result<Opened> {
     if path.is_file() {
-        return Ok(Opened::Pack(Box::new(Pack::open(path)?)));
+        return Ok(match Archive::open(path)? {
+            Some(archive) => Opened::Archive(Box::new(archive)),
+            None => Opened::Pack(Box::new(Pack::open(path)?)),
+        });
     }
     match folder::identities(path) {
         Ok((listing, outside)) => {
@@ -102,10 +74,41 @@ fn open(context: &Context, path: &Path) -> Result<Opened> {
 }
 
 impl Opened {
-    fn contents(&self) -> Contents {
-        let (listing, pack) = match self {
-            Opened::Pack(pack) => (pack.listing(), Some(pack.info())),
-            Opened::Folder(listing) => (listing, None),
+    /// Names and labels.
+    pub fn listing(&self) -> &Listing {
+        match self {
+            Opened::Pack(pack) => pack.listing(),
+            Opened::Archive(archive) => archive.listing(),
+            Opened::Folder(listing) => listing,
+        }
+    }
+
+    /// Picture `row` of the listing; `root` is where a folder is.
+    ///
+    /// # Errors
+    /// `Input` for a picture that cannot be read or is not there.
+    pub fn picture(&self, root: &Path, row: usize) -> Result<Picture> {
+        let none = || Error::Input(format!("{}: it has no picture {row}", root.display()));
+        match self {
+            Opened::Pack(pack) => {
+                let crop = pack.crops().chunks_exact(FACE).nth(row).ok_or_else(none)?;
+                Picture::new(HR.1, HR.0, crop.to_vec())
+            }
+            Opened::Archive(archive) => archive.picture(row),
+            Opened::Folder(listing) => image::read(&root.join(listing.names.get(row).ok_or_else(none)?)),
+        }
+    }
+
+    /// What there is.
+    pub fn contents(&self) -> Contents {
+        let listing = self.listing();
+        let pack = match self {
+            Opened::Pack(pack) => Some(pack.info()),
+            _ => None,
+        };
+        let pairs = match self {
+            Opened::Archive(archive) => archive.pairs(),
+            _ => None,
         };
         let mut counts = vec![0usize; listing.identities.len()];
         listing.labels.iter().for_each(|label| counts[*label as usize] += 1);
@@ -116,6 +119,10 @@ impl Opened {
             identities: if plain { 0 } else { listing.identities.len() },
             of_identity: range.filter(|_| !plain),
             pack,
+            pairs: pairs.map(|pairs| {
+                let same = pairs.iter().filter(|pair| pair.same).count();
+                (same, pairs.len() - same)
+            }),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! One file per verb the user types; each is a straight story over the layers below. Tasks compute, read and write files, and
 //! return what they found; they never print: whoever runs them listens.
 
+pub mod ablate;
 pub mod bench;
+pub mod calibrate;
+pub mod check;
 pub mod degrade;
 pub mod demo;
 pub mod doctor;
@@ -9,19 +12,20 @@ pub mod embed;
 pub mod eval;
 pub mod export;
 pub mod hallucinate;
+pub mod identify;
+pub mod import;
 pub mod inspect;
-pub mod network;
 pub mod output;
 pub mod pack;
 pub mod pictures;
 pub mod plan;
 pub mod synth;
+mod times;
 pub mod train;
 pub mod verify;
 
 use crate::backend::{self, Choice, Device};
 use crate::error::{Error, Result};
-use crate::graph::{Plan, Program, largest_batch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -65,26 +69,4 @@ impl Context<'_> {
             false => Ok(()),
         }
     }
-}
-
-/// Takes memory for the plan of `batch` pictures. Where the device's own memory is too small, says how much is needed, how much is free
-/// and which batch fits; that one is computed from plans (`bytes` tells what the plan of a batch takes), not by trying.
-///
-/// # Errors
-/// `Device`.
-fn load(device: &Arc<dyn Device>, plan: Plan, batch: usize, bytes: impl Fn(usize) -> Result<usize>) -> Result<Program> {
-    let info = device.info();
-    if let Some(memory) = info.memory.filter(|memory| plan.memory_bytes() > memory.free) {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let (needed, free, total) = (mib(plan.memory_bytes()), mib(memory.free), mib(memory.total));
-        let advice = match largest_batch(batch, memory.free, bytes)? {
-            0 => "not even one picture fits".to_owned(),
-            fits => format!("the largest batch that fits is {fits}"),
-        };
-        return Err(Error::Device(format!(
-            "{}: a batch of {batch} needs {needed} MiB, {free} of {total} MiB are free; {advice}",
-            info.name
-        )));
-    }
-    Program::new(Arc::clone(device), plan)
 }

@@ -3,10 +3,11 @@
 use crate::data::faces::Source;
 use crate::data::pack::PackInfo;
 use crate::error::Result;
+use crate::files;
 use crate::model::config;
+use crate::tasks::Context;
 use crate::tasks::pictures::Cut;
 use crate::tasks::train::alignment;
-use crate::tasks::{Context, output};
 use std::path::PathBuf;
 
 /// What the command line asks for.
@@ -23,7 +24,7 @@ pub struct Request {
 /// # Errors
 /// `Input` for lists and pictures that are wrong, `Usage` for an input that is a pack, `Output` where `out` is there already, `Io`.
 pub fn pack(context: &Context, request: &Request) -> Result<PackInfo> {
-    output::check_file(&request.out)?;
+    files::check_file(&request.out)?;
     let cut = config::Data {
         crop: request.cut.crop,
         landmarks: request.cut.landmarks.as_ref().map(|list| list.to_string_lossy().into_owned()),
@@ -31,7 +32,7 @@ pub fn pack(context: &Context, request: &Request) -> Result<PackInfo> {
     };
     let source = Source::open(&request.input)?;
     let alignment = alignment(&cut, &request.input)?;
-    output::make_folder(crate::files::folder_of(&request.out))?;
+    files::make_folder(files::folder_of(&request.out))?;
     context.listener.progress("pack", 0, source.listing().len() as u64, 1, "");
     let (info, warnings) = source.pack(&alignment, &request.out, &mut |done, total| {
         context.listener.progress("pack", done as u64, total as u64, 1, "");

@@ -5,15 +5,16 @@
 //! written, and again, some at a time, when its turn comes: no more than [`CHUNK`] of them are in memory.
 
 use crate::backend::Device;
-use crate::data::align::{self, Alignment, Crop, Landmarks};
+use crate::data::align::{self, Alignment, CentreCuts, Crop, Landmarks};
 use crate::data::folder::{self, Found};
 use crate::data::image::{self, Picture};
+pub use crate::engine::Prepared;
+use crate::engine::network::Network;
+use crate::engine::{Engine, picture};
 use crate::error::{Error, Result};
 use crate::model::{Model, Source, config};
-use crate::resample::{Flavour, resize_u8};
-use crate::shape::{HR, LR};
+use crate::resample::Flavour;
 use crate::tasks::Context;
-use crate::tasks::network::{Network, Runner};
 use crate::tasks::train::beside;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -52,18 +53,6 @@ pub struct Preparation {
     flavour: Flavour,
 }
 
-/// A picture as a network takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prepared {
-    pub source: Source,
-    /// What goes in: 24x28 for [`Source::Lr`], 96x112 for [`Source::Hr`].
-    pub pixels: Picture,
-    /// The 96x112 face, where a 24x28 picture was made of it.
-    pub original: Option<Picture>,
-    /// Whether it was cut in the centre for want of anything better.
-    pub centre_cut: bool,
-}
-
 impl Preparation {
     /// Reads the lists that the command line or the model names.
     ///
@@ -85,25 +74,10 @@ impl Preparation {
     /// # Errors
     /// `Input`, naming the picture, where it is none, has no face where the lists say, or is too small for what was asked.
     pub fn prepare(&self, found: &Found) -> Result<Prepared> {
-        let picture = image::read(&found.path)?;
-        let size = (picture.height, picture.width);
-        let source = self.input.unwrap_or(if size == LR { Source::Lr } else { Source::Hr });
-        if size == LR {
-            return match source {
-                Source::Lr => Ok(Prepared { source, pixels: picture, original: None, centre_cut: false }),
-                Source::Hr => Err(Error::Input(format!(
-                    "{}: a picture of 24x28 is no high-resolution face: give 96x112, or --input lr",
-                    found.path.display()
-                ))),
-            };
-        }
-        let (face, centre_cut) = if size == HR { (picture, false) } else { self.cut(&picture, found)? };
-        if source == Source::Hr {
-            return Ok(Prepared { source, pixels: face, original: None, centre_cut });
-        }
-        let mut low = vec![0; 3 * LR.0 * LR.1];
-        resize_u8(self.flavour, &face.rgb, HR, &mut low, LR)?;
-        Ok(Prepared { source, pixels: Picture::new(LR.1, LR.0, low)?, original: Some(face), centre_cut })
+        let place = found.path.display().to_string();
+        picture::prepare(image::read(&found.path)?, &place, self.input, self.flavour, |picture| {
+            self.cut(picture, found)
+        })
     }
 
     fn cut(&self, picture: &Picture, found: &Found) -> Result<(Picture, bool)> {
@@ -166,26 +140,32 @@ impl Pictures {
     /// As [`Preparation::prepare`], for the first picture that is wrong.
     pub fn check(context: &Context, preparation: Preparation, found: Vec<Found>) -> Result<Self> {
         let mut sources = Vec::with_capacity(found.len());
-        let mut centre_cuts = 0;
+        let mut cuts = CentreCuts::default();
         for chunk in found.chunks(CHUNK) {
             context.check_stopped()?;
             for prepared in prepare_all(&preparation, chunk)? {
                 sources.push(prepared.source);
-                centre_cuts += usize::from(prepared.centre_cut);
+                cuts.add(&prepared.name, prepared.centre_cut);
             }
         }
-        if centre_cuts > 0 {
-            context.listener.warn(&format!(
-                "{centre_cuts} of {} pictures are neither 96x112 nor 24x28 and were cut in the centre: --crop or --landmarks do better",
-                found.len()
-            ));
-        }
+        let total = found.len();
+        let advice = |cut| {
+            format!(
+                "{cut} of {total} pictures are neither 96x112 nor 24x28 and were cut in the centre: --crop or --landmarks do better"
+            )
+        };
+        cuts.warning(advice).iter().for_each(|warning| context.listener.warn(warning));
         Ok(Pictures { found, sources, preparation })
     }
 
     /// Which files they are.
     pub fn found(&self) -> &[Found] {
         &self.found
+    }
+
+    /// How each goes into the network, in order.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Their names, in order.
@@ -243,49 +223,16 @@ pub fn features(
     pictures: &Pictures,
     mirror: bool,
 ) -> Result<(Vec<f32>, usize)> {
-    let runner = |source| -> Result<Option<Runner>> {
-        let count = pictures.sources.iter().filter(|other| **other == source).count();
-        (count > 0).then(|| network.on(device, source, count.min(CHUNK))).transpose()
-    };
-    let runners = [(Source::Hr, runner(Source::Hr)?), (Source::Lr, runner(Source::Lr)?)];
-    let single = network.model.config.model.features;
-    let width = if mirror { 2 * single } else { single };
-    let total = pictures.found.len();
-    let mut rows = vec![0.0; total * width];
-    context.listener.progress("embed", 0, total as u64, 1, "");
+    let engine = Engine::new(network.clone(), Arc::clone(device));
+    let total = pictures.found.len() as u64;
+    let (mut rows, mut width) = (Vec::new(), 0);
+    context.listener.progress("embed", 0, total, 1, "");
     for range in pictures.chunks() {
         context.check_stopped()?;
-        let prepared = pictures.load(range.clone())?;
-        for (source, runner) in &runners {
-            let Some(runner) = runner else { continue };
-            let chosen: Vec<usize> = (0..prepared.len()).filter(|i| prepared[*i].source == *source).collect();
-            for half in 0..width / single {
-                let pixels: Vec<u8> = chosen
-                    .iter()
-                    .flat_map(|i| {
-                        if half == 0 { prepared[*i].pixels.rgb.clone() } else { prepared[*i].pixels.mirror().rgb }
-                    })
-                    .collect();
-                let features = runner.run(&pixels)?.features;
-                for (i, feature) in chosen.iter().zip(features.chunks_exact(single)) {
-                    let at = (range.start + i) * width + half * single;
-                    rows[at..at + single].copy_from_slice(feature);
-                }
-            }
-        }
-        context.listener.progress("embed", range.end as u64, total as u64, 1, "");
+        let found = engine.features(&pictures.load(range.clone())?, mirror)?;
+        rows.extend(found.values);
+        width = found.width;
+        context.listener.progress("embed", range.end as u64, total, 1, "");
     }
-    check_finite(pictures, &rows, width)?;
     Ok((rows, width))
-}
-
-fn check_finite(pictures: &Pictures, rows: &[f32], width: usize) -> Result<()> {
-    let broken = rows.chunks_exact(width).position(|row| row.iter().any(|number| !number.is_finite()));
-    match broken.and_then(|row| pictures.found.get(row)) {
-        Some(found) => Err(Error::Numeric(format!(
-            "{}: its feature is not finite: the model's weights are out of range",
-            found.path.display()
-        ))),
-        None => Ok(()),
-    }
 }

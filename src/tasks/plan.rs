@@ -1,10 +1,12 @@
-//! `plan`: what a configuration costs at a batch, told from the plan alone. Opens no device, so it tells it for any.
+//! `plan`: what a configuration costs at a batch, told from the plan alone. Opens no device, so it tells it for any; except to tell how
+//! long training takes, which only the device at hand knows.
 
 use crate::error::Result;
 pub use crate::graph::Cost as Layer;
 use crate::graph::Plan;
 use crate::model::config::Config;
 use crate::model::{self, Model, Source};
+use crate::tasks::{Context, bench};
 
 /// Which plan to look at.
 #[derive(Clone, Debug)]
@@ -36,6 +38,30 @@ pub struct Account {
     pub layers: Vec<Layer>,
 }
 
+/// How long training takes on a device.
+#[derive(Clone, Debug)]
+pub struct Time {
+    pub device: String,
+    /// Of each stage: mode, steps, pictures of a step, seconds.
+    pub stages: Vec<(String, u64, usize, f64)>,
+}
+
+/// Measures a few training steps of every stage on the device at hand.
+///
+/// # Errors
+/// As [`bench::training_seconds`].
+pub fn time(context: &Context, request: &Request) -> Result<Time> {
+    let device = context.open_device()?;
+    let model = Model::trained_by(&request.config, request.identities)?;
+    let seconds = bench::training_seconds(context, &device, &model)?;
+    let stages = request.config.stages().into_iter().zip(seconds);
+    let stages = stages.map(|(stage, seconds)| {
+        let recipe = stage.recipe;
+        (recipe.mode.to_string(), recipe.steps, recipe.batch, seconds)
+    });
+    Ok(Time { device: device.info().name, stages: stages.collect() })
+}
+
 /// The account of one plan per stage of the configuration (one in all for inference).
 ///
 /// # Errors
@@ -56,7 +82,7 @@ pub fn plan(request: &Request) -> Result<Vec<Account>> {
     };
     if let Some(source) = request.inference {
         let batch = request.batch.unwrap_or(request.config.train.recipe.batch);
-        let word = if source == Source::Hr { "hr" } else { "lr" };
+        let word = source.word();
         let (graph, _) = model::inference(&model, source, batch)?;
         return Ok(vec![account(format!("inference {word}"), batch, graph.plan())]);
     }

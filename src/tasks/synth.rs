@@ -2,6 +2,7 @@
 
 use crate::data::synth;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::report::grid::{self, Tile};
 use crate::shape::HR;
 use crate::tasks::{Context, output};
@@ -26,8 +27,8 @@ pub struct Request {
 /// # Errors
 /// `Output` where `out` is not empty or cannot be a folder, `Io`.
 pub fn write(context: &Context, request: &Request) -> Result<()> {
-    output::check_empty(&request.out)?;
-    request.sheet.iter().try_for_each(|sheet| output::check_file(sheet))?;
+    files::check_new(&request.out)?;
+    request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let number = |n: usize| u32::try_from(n).map_err(|_| Error::Usage(format!("{n} are too many to draw")));
     let (identities, images) = (number(request.identities)?, number(request.images)?);
     let total = u64::from(identities) * u64::from(images);

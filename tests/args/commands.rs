@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use hallucinet::cli::args::{Command, Common, ConfigSource, Cut, Device, Eval, Input, Network, Plan, Request, Train};
+use hallucinet::cli::args::{
+    Channels, Command, Common, ConfigSource, Cut, Device, Eval, Input, Network, Plan, Request, Train,
+};
 use hallucinet::model::config::{Downsample, Mode, Overrides};
 
 use crate::{command, request};
@@ -84,13 +86,28 @@ fn plan_and_bench_need_no_argument_at_all() {
         identities: 10_572,
     };
     assert_eq!(command("bench").1, Command::Bench(paper.clone()));
-    assert_eq!(command("plan").1, Command::Plan(Plan { network: paper, inference: None }));
+    assert_eq!(command("plan").1, Command::Plan(Plan { network: paper, inference: None, time: false }));
     let Command::Plan(plan) = command("plan --config c --batch 256 --precision bf16 --inference lr --mode joint").1
     else {
         panic!()
     };
     assert_eq!((plan.network.config, plan.network.batch), (ConfigSource::File("c".into()), Some(256)));
     assert_eq!((plan.inference, plan.network.overrides.mode), (Some(Input::Lr), Some(Mode::Joint)));
+    assert!(matches!(command("plan --preset lfw --time").1, Command::Plan(plan) if plan.time));
+}
+
+#[test]
+fn ablate_counts_seeds_and_lists_folds() {
+    let Command::Ablate(ablate) = command("ablate --data d --out o").1 else { panic!() };
+    assert_eq!(ablate.config, ConfigSource::Preset("ablate-quick".to_owned()));
+    assert_eq!((ablate.seeds, ablate.folds, ablate.pairs, ablate.dry_run), (vec![1], vec![], None, false));
+    let line = "ablate --config c --data d --pairs p --out o --seeds 3 --seed 5 --folds 1,8 --rows joint,recognition-lr --set loss.distill=0 --dry-run";
+    let Command::Ablate(ablate) = command(line).1 else { panic!() };
+    assert_eq!((ablate.seeds, ablate.folds, ablate.dry_run), (vec![5, 6, 7], vec![1, 8], true));
+    assert_eq!(ablate.rows, ["joint", "recognition-lr"]);
+    assert_eq!(ablate.overrides.set, [("loss.distill".to_owned(), "0".to_owned())]);
+    let Command::Ablate(ablate) = command("ablate --data d --out o --seeds 4,2").1 else { panic!() };
+    assert_eq!(ablate.seeds, [4, 2]);
 }
 
 #[test]
@@ -109,10 +126,14 @@ fn eval_takes_pairs_and_folds() {
         model: "run".into(),
         data: "images".into(),
         pairs: Some("pairs.txt".into()),
+        gallery: false,
+        gallery_images: 1,
         fold: Some(8),
         input: Some(Input::Lr),
         out: None,
         no_mirror: false,
+        mean_subtraction: false,
+        pca: None,
         allow_missing: false,
         cut: Cut::default(),
     };
@@ -143,14 +164,25 @@ fn commands_that_use_a_model() {
 }
 
 #[test]
+fn import_asks_for_the_order_of_channels_only_where_it_is_another() {
+    let Command::Import(import) = command("import net.caffemodel --out m").1 else { panic!() };
+    assert_eq!((import.file.as_path(), import.out.as_path()), (Path::new("net.caffemodel"), Path::new("m")));
+    assert!(import.channels.is_none() && import.cut == Cut::default());
+    let Command::Import(import) = command("import a --out m --channels rgb --crop 1,2,3,4").1 else { panic!() };
+    assert_eq!((import.channels, import.cut.crop), (Some(Channels::Rgb), Some([1, 2, 3, 4])));
+}
+
+#[test]
 fn help_and_version_are_printed_and_tell_every_command() {
     let Ok(Request::Print(help)) = request("--help") else { panic!() };
-    for verb in ["demo", "data", "train", "eval", "hallucinate", "embed", "verify", "doctor", "Exit codes"] {
+    for verb in
+        ["demo", "data", "train", "eval", "ablate", "hallucinate", "embed", "verify", "import", "doctor", "Exit codes"]
+    {
         assert!(help.contains(verb), "{help}");
     }
     let Ok(Request::Print(version)) = request("--version") else { panic!() };
     assert_eq!(version.trim(), format!("hallucinet {}", env!("CARGO_PKG_VERSION")));
-    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, hallucinate, embed, verify, doctor";
+    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, import, doctor";
     for verb in lines.split(", ") {
         let Ok(Request::Print(help)) = request(&format!("{verb} --help")) else { panic!("{verb}") };
         assert!(help.contains(&format!("Usage: hallucinet {verb}")), "{help}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hallucinet::checkpoint::{Origin, Run};
+use hallucinet::checkpoint::{EVENTS_FILE, Origin, Run};
 
 use crate::{names, save, some_bytes};
 
@@ -58,7 +58,10 @@ fn a_killed_run_goes_on_from_its_last_checkpoint() {
         before = step;
     }
     let run = Run::open(&folder).unwrap();
-    assert_eq!(names(run.folder()), ["checkpoints", "config.toml", "metrics.jsonl", "model.safetensors", "run.json"]);
+    assert_eq!(
+        names(run.folder()),
+        ["checkpoints", "config.toml", EVENTS_FILE, "metrics.jsonl", "model.safetensors", "run.json"]
+    );
     drop(run.metrics(before).unwrap());
     let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let steps: Vec<String> = (1..=before).map(|step| format!("{{\"step\":{step}}}")).collect();

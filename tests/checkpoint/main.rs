@@ -1,6 +1,7 @@
 //! What a run leaves on disk: whole or absent whatever happens, read with suspicion, and going on from where it was.
 
 mod checkpoints;
+mod events;
 mod full_disk;
 mod killed;
 mod run_folder;

@@ -1,12 +1,12 @@
 //! `--device cuda` where there is none: exit code 4, one sentence, within a second, through the real program.
 
 use crate::standin;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 fn hallucinet(arguments: &str, environment: &[(&str, &str)]) -> (Output, Duration) {
     let started = Instant::now();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_hallucinet"));
+    let mut program = crate::program();
     program.args(arguments.split(' ')).env("LD_LIBRARY_PATH", "").envs(environment.iter().copied());
     (program.output().unwrap(), started.elapsed())
 }

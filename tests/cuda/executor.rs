@@ -3,7 +3,7 @@
 use crate::standin;
 use hallucinet::backend::cpu::HostArgs;
 use hallucinet::backend::cuda::Cuda;
-use hallucinet::backend::{Device, Kernel, Launch, Memory, Region, Space};
+use hallucinet::backend::{self, Device, Kernel, Launch, Memory, Region, Space};
 use hallucinet::ops::add::Add;
 use hallucinet::ops::{Desc, Io, Op, Place};
 use hallucinet::random::Random;
@@ -45,7 +45,7 @@ fn result(device: &Cuda, memory: &Memory) -> Vec<f32> {
 /// is done at once or as late as a stream may leave it.
 #[test]
 fn what_is_written_is_read_again() {
-    if !standin::inside("executor::what_is_written_is_read_again") {
+    if !standin::inside_only("executor::what_is_written_is_read_again") {
         return;
     }
     for streams in ["eager", "late"] {
@@ -77,7 +77,7 @@ fn what_is_written_is_read_again() {
 /// The second run of a list makes no launch call: one that would be refused is never made. A list over other memory is another one.
 #[test]
 fn a_list_is_recorded_once_and_replayed() {
-    if !standin::inside("executor::a_list_is_recorded_once_and_replayed") {
+    if !standin::inside_only("executor::a_list_is_recorded_once_and_replayed") {
         return;
     }
     let device = open();
@@ -110,9 +110,11 @@ fn launches_are_timed_one_by_one() {
     }
     let device = open();
     let memory = memory(&device);
-    let list = [sum(), sum()].concat();
-    let seconds = device.time(&list, &memory).unwrap();
-    assert!(seconds.len() == 2 && seconds.iter().all(|s| s.is_finite() && *s >= 0.0), "{seconds:?}");
+    let (one, both) = (sum(), [sum(), sum()].concat());
+    let lists: [&[Launch]; 3] = [&one, &both, &one];
+    for seconds in [device.time(&lists, &memory).unwrap(), backend::time(&device, &lists, &memory).unwrap()] {
+        assert!(seconds.len() == 3 && seconds.iter().all(|s| s.is_finite() && *s >= 0.0), "{seconds:?}");
+    }
 }
 
 fn nothing(_: HostArgs) {}
@@ -152,7 +154,7 @@ fn wrong_lists_are_refused_by_name() {
 
 #[test]
 fn the_stand_in_shows_its_name() {
-    if !standin::inside("executor::the_stand_in_shows_its_name") {
+    if !standin::inside_only("executor::the_stand_in_shows_its_name") {
         return;
     }
     let info = open().info();

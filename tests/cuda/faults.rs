@@ -47,7 +47,7 @@ fn run(program: &Program, training: &Training) -> Result<f32> {
 
 #[test]
 fn a_device_that_is_not_there_is_one_sentence() {
-    if !standin::inside("faults::a_device_that_is_not_there_is_one_sentence") {
+    if !standin::inside_only("faults::a_device_that_is_not_there_is_one_sentence") {
         return;
     }
     let images = hallucinet::backend::cuda::embedded();
@@ -69,7 +69,7 @@ fn a_device_that_is_not_there_is_one_sentence() {
 /// Every allocation of a whole step fails once, in turn, until there is none left to fail.
 #[test]
 fn out_of_memory_at_every_allocation() {
-    if !standin::inside("faults::out_of_memory_at_every_allocation") {
+    if !standin::inside_only("faults::out_of_memory_at_every_allocation") {
         return;
     }
     let device: Arc<dyn Device> = Arc::new(open().unwrap());
@@ -98,7 +98,7 @@ fn out_of_memory_at_every_allocation() {
 /// The largest batch that fits is computed from plans, and it is the largest: one more does not fit, this one does.
 #[test]
 fn the_largest_batch_fits_and_one_more_does_not() {
-    if !standin::inside("faults::the_largest_batch_fits_and_one_more_does_not") {
+    if !standin::inside_only("faults::the_largest_batch_fits_and_one_more_does_not") {
         return;
     }
     let (config, model) = small("hallucination", "fast", "f32");
@@ -118,7 +118,7 @@ fn the_largest_batch_fits_and_one_more_does_not() {
 /// A launch that the driver refuses is named, with its geometry.
 #[test]
 fn a_refused_launch_is_named() {
-    if !standin::inside("faults::a_refused_launch_is_named") {
+    if !standin::inside_only("faults::a_refused_launch_is_named") {
         return;
     }
     for refused in [1, 5, 20] {
@@ -139,7 +139,7 @@ fn a_refused_launch_is_named() {
 /// A kernel that dies while it runs is found by whoever waits for it; launch by launch it is named.
 #[test]
 fn a_kernel_that_dies_is_an_error_and_can_be_named() {
-    if !standin::inside("faults::a_kernel_that_dies_is_an_error_and_can_be_named") {
+    if !standin::inside_only("faults::a_kernel_that_dies_is_an_error_and_can_be_named") {
         return;
     }
     let (program, training) = load(Arc::new(open().unwrap())).unwrap();

@@ -2,8 +2,11 @@
 //! wrong with a device. Kernels one by one are the business of `tests/ops`, which runs over the same driver.
 
 mod absent;
+mod doctor;
 mod executor;
 mod faults;
+mod memory;
+mod nvtx;
 mod plans;
 #[path = "../standin/mod.rs"]
 mod standin;
@@ -11,6 +14,8 @@ mod steps;
 
 use hallucinet::model::Model;
 use hallucinet::model::config::{Config, Overrides};
+use std::path::Path;
+use std::process::Command;
 
 const IDENTITIES: usize = 3;
 const BATCH: usize = 2;
@@ -32,4 +37,11 @@ fn small(mode: &str, hallucinator: &str, precision: &str) -> (Config, Model) {
     let config = Config::parse("small", "", &Overrides { set, ..Overrides::default() }).unwrap();
     let model = Model::trained_by(&config, IDENTITIES).unwrap();
     (config, model)
+}
+
+/// The real program: of this build, or in the GPU bundle the one beside this test.
+fn program() -> Command {
+    let beside = std::env::current_exe().unwrap().with_file_name("hallucinet");
+    let built = Path::new(env!("CARGO_BIN_EXE_hallucinet"));
+    Command::new(if built.exists() { built } else { &beside })
 }

@@ -128,3 +128,32 @@ fn the_official_lists_and_the_pictures_there() {
     assert_eq!((people.sets.len(), people.of_sets(&[]).unwrap().len()), (8, 4_560));
     assert_eq!(people.of_sets(&[1]).unwrap().len(), 601);
 }
+
+/// Cut anywhere, or with any byte changed: a list or an error, never a panic, and never a longer list.
+#[test]
+fn hostile_lists_are_lists_or_errors() {
+    let people = "2\n2\nA\t1\nB\t3\n1\nC\t2\n";
+    let folder = folder();
+    let path = folder.path().join("list.txt");
+    for text in [PAIRS, people] {
+        for at in 0..text.len() {
+            let mut variants = vec![text.as_bytes()[..at].to_vec()];
+            for byte in [0, b'\n', b'\t', b'#', b'-', b'9', 0x7f, 0xc3, 0xff] {
+                let mut changed = text.as_bytes().to_vec();
+                changed[at] = byte;
+                variants.push(changed);
+            }
+            for variant in variants {
+                std::fs::write(&path, &variant).unwrap();
+                match Pairs::read(&path) {
+                    Ok(pairs) => assert!(pairs.total() <= 4),
+                    Err(error) => assert_eq!(error.exit_code(), 3),
+                }
+                match People::read(&path) {
+                    Ok(people) => assert!(people.of_sets(&[]).unwrap().len() <= 7),
+                    Err(error) => assert_eq!(error.exit_code(), 3),
+                }
+            }
+        }
+    }
+}

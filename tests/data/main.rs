@@ -4,9 +4,11 @@ mod align;
 mod batch;
 mod faces;
 mod image;
+mod landmarks;
 mod lists;
 mod pack;
 mod resample;
+mod splits;
 
 use std::path::{Path, PathBuf};
 

@@ -196,7 +196,7 @@ fn accesses_outside_dynamic_shared_memory_are_reported() {
 }
 
 #[test]
-fn lanes_that_do_not_meet_are_reported() {
+fn a_divergent_collective_is_reported() {
     assert_reported(
         "divergent_collective",
         &[],

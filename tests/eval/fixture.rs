@@ -2,10 +2,10 @@
 
 use hallucinet::data::image::{Picture, write_png};
 use hallucinet::data::synth;
+use hallucinet::engine::network::Network;
 use hallucinet::formats::safetensors::Tensor;
 use hallucinet::model::Model;
 use hallucinet::model::config::{Config, Overrides};
-use hallucinet::tasks::network::Network;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

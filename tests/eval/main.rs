@@ -3,4 +3,5 @@
 mod fixture;
 mod pictures;
 mod refused;
+mod report;
 mod scores;

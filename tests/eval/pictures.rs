@@ -5,7 +5,7 @@ use hallucinet::data::image::Picture;
 use hallucinet::resample::{Flavour, resize_u8};
 use hallucinet::shape::{HR, LR};
 
-fn degraded(face: Picture) -> Picture {
+pub fn degraded(face: Picture) -> Picture {
     let mut rgb = vec![0; 3 * LR.0 * LR.1];
     resize_u8(Flavour::Matlab, &face.rgb, HR, &mut rgb, LR).unwrap();
     Picture::new(LR.1, LR.0, rgb).unwrap()

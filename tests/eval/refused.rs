@@ -40,7 +40,7 @@ fn an_occupied_output_folder_is_left_alone() {
     assert_eq!(std::fs::read_dir(world.path("mine")).unwrap().count(), 1);
     std::fs::create_dir(world.path("empty")).unwrap();
     world.document(&joint, "faces", &with(&PAIRS, &["--out", "empty"]));
-    assert_eq!(std::fs::read_dir(world.path("empty")).unwrap().count(), 5);
+    assert_eq!(std::fs::read_dir(world.path("empty")).unwrap().count(), 6);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn accuracy_and_auc_follow_from_the_scores() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["eval.json", "report.html", "roc.svg", "scores.csv", "sheet.png"]);
+    assert_eq!(names, ["det.svg", "eval.json", "report.html", "roc.svg", "scores.csv", "sheet.png"]);
     let written: Value = serde_json::from_slice(&std::fs::read(world.path("details/eval.json")).unwrap()).unwrap();
     assert_eq!(written, document);
 }

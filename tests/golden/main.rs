@@ -65,6 +65,7 @@ fn configuration(case: &Json) -> (Config, Recipe, Loss) {
         set("train.clip", case["clip"].to_string()),
         set("train.steps", "1".into()),
     ];
+    settings.extend(case["distill"].as_f64().map(|weight| set("loss.distill", weight.to_string())));
     settings.extend(text("hallucinator").map(|word| set("model.hallucinator", word)));
     let config = Config::parse("golden", "", &Overrides { set: settings, ..Overrides::default() }).unwrap();
     let stage = config.stages().remove(0);
@@ -90,6 +91,11 @@ fn run(golden: &Golden, case: &Json, threads: usize) -> Run {
         if let Some(velocity) = training.velocities.get(name) {
             program.write(*velocity, &parameter.to_memory(&given("velocity", name))).unwrap();
         }
+    }
+    for parameter in model.teacher().iter().filter(|parameter| training.teacher.contains_key(&parameter.name)) {
+        let mut weights = given("weight", &model::taught_by(&parameter.name));
+        weights.rotate_right(1);
+        program.write(training.teacher[&parameter.name], &parameter.to_memory(&weights)).unwrap();
     }
     let labels: Vec<i32> =
         golden.json["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap() as i32).collect();
@@ -170,7 +176,12 @@ fn compare(golden: &Golden, case: &Json, run: &Run) {
         compared += 1;
     }
     assert!(compared > 5, "{name}: only {compared} tensors compared");
-    let losses = [("pixel", run.training.pixel), ("softmax", run.training.softmax), ("center", run.training.center)];
+    let losses = [
+        ("pixel", run.training.pixel),
+        ("softmax", run.training.softmax),
+        ("center", run.training.center),
+        ("distill", run.training.distill),
+    ];
     for (part, value) in losses {
         assert_eq!(value.is_some(), case["losses"].get(part).is_some(), "{name}: {part}");
         let Some(value) = value else { continue };
@@ -193,7 +204,7 @@ fn tolerance(golden: &Golden, kind: &str) -> f64 {
 fn every_mode_equals_pytorch() {
     let golden = Golden::load();
     let cases = golden.json["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 7);
+    assert_eq!(cases.len(), 8);
     for case in cases {
         compare(&golden, case, &run(&golden, case, 2));
     }

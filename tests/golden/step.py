@@ -34,6 +34,7 @@ CASES = [
     dict(name="on-hallucinated-residual", mode="recognition-on-hallucinated", hallucinator="residual", center_update="wen", clip=0.0),
     dict(name="joint-fast", mode="joint", hallucinator="fast", center_update="wen", clip=0.0),
     dict(name="joint-residual-clip", mode="joint", hallucinator="residual", center_update="caffe", clip=0.5),
+    dict(name="joint-fast-distill", mode="joint", hallucinator="fast", center_update="wen", clip=0.0, distill=5.0),
     dict(name="joint-srcnn", mode="joint", hallucinator="srcnn", center_update="wen", clip=0.0),
 ]
 
@@ -219,9 +220,19 @@ def forward(case, given, trace, dtype):
         label = torch.tensor(LABELS)
         losses["softmax"] = F.cross_entropy(logits, label)
         losses["center"] = (outputs["features"] - given["centers"].to(dtype)[label]).pow(2).sum() / (2 * BATCH)
+        if case.get("distill"):
+            losses["distill"] = (1 - F.cosine_similarity(outputs["features"], teach(given, hr, dtype))).mean()
+            total = total + case["distill"] * losses["distill"]
         total = total + LOSS["beta1"] * losses["softmax"] + LOSS["beta2"] * losses["center"]
     losses["total"] = total
     return losses, outputs
+
+
+def teach(given, hr, dtype):
+    """The teacher's features of the HR pictures. The teacher is the given recogniser with every tensor moved on by one element."""
+    weights = {name: value.flatten().roll(1).view_as(value).to(dtype) for name, value in given["weights"].items()}
+    with torch.no_grad():
+        return Trace(weights).recognise(hr)[0]
 
 
 def move_centers(case, given, features, dtype):

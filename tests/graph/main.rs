@@ -4,6 +4,7 @@ mod fusion;
 mod gradient;
 mod memory;
 mod plans;
+mod times;
 
 use hallucinet::backend::cpu::Cpu;
 use hallucinet::graph::{Graph, Program};

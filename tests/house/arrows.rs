@@ -7,15 +7,16 @@ const LEAVES: [&str; 5] = ["error", "files", "shape", "random", "resample"];
 
 /// What a module imports besides itself and the leaves.
 const ARROWS: &[(&str, &[&str])] = &[
-    // cli -> tasks -> model -> graph -> ops -> backend
+    // cli -> tasks -> engine -> model -> graph -> ops -> backend
     ("cli", &["tasks", "model", "backend"]),
-    ("tasks", &["model", "graph", "backend", "data", "metrics", "checkpoint", "formats", "report"]),
+    ("tasks", &["engine", "model", "graph", "backend", "data", "metrics", "checkpoint", "formats", "report"]),
+    ("engine", &["model", "graph", "backend", "data", "metrics", "checkpoint", "formats"]),
     ("model", &["graph", "ops"]),
     ("graph", &["ops", "backend"]),
     ("ops", &["backend"]),
     ("backend", &[]),
     // beside the tower
-    ("data", &["backend"]),
+    ("data", &["backend", "formats"]),
     ("metrics", &[]),
     ("formats", &[]),
     ("checkpoint", &["formats"]),
@@ -35,8 +36,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 const NARROW: &[(&str, &[&str])] = &[
     // The one mmap lives where `unsafe` may.
     ("data -> backend", &["map"]),
+    // The formats that pictures come in.
+    ("data -> formats", &["recordio", "lfw_bin"]),
     // Devices are opened and passed on; launches and buffers are none of the tasks' business.
     ("tasks -> backend", &["Choice", "Device", "Info", "open", "cuda_rooms"]),
+    ("engine -> backend", &["Choice", "Device", "open"]),
     ("cli -> backend", &["Choice"]),
     ("cli -> model", &["config", "Source"]),
     ("report -> data", &["image"]),

@@ -4,7 +4,7 @@ use crate::arrows::rooms;
 use crate::source::{Source, files, root};
 
 fn every_source() -> Vec<Source> {
-    ["src", "tests", "benches"].into_iter().flat_map(|folder| files(folder, &[".rs"])).collect()
+    ["src", "tests", "benches", "examples"].into_iter().flat_map(|folder| files(folder, &[".rs"])).collect()
 }
 
 fn none(wrong: Vec<String>) {
@@ -104,7 +104,8 @@ fn has_unsafe(line: &str) -> bool {
 /// Whether the documentation and attributes right above a line hold a `# Safety` paragraph.
 fn documented(text: &[&str], number: usize) -> bool {
     let above = text[..number].iter().rev().map(|line| line.trim_start());
-    above.take_while(|line| line.starts_with("///") || line.starts_with("#[")).any(|line| line.contains("# Safety"))
+    let belongs = |line: &&str| ["///", "#[", "// SAFETY:"].iter().any(|start| line.starts_with(start));
+    above.take_while(belongs).any(|line| line.contains("# Safety"))
 }
 
 #[test]

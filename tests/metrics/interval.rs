@@ -1,6 +1,6 @@
 //! Intervals by their definitions.
 
-use hallucinet::metrics::interval::{bootstrap_mean, mean_and_error, wilson};
+use hallucinet::metrics::interval::{bootstrap_mean, mean_and_error, quantile_ranks, wilson};
 use hallucinet::random::Random;
 use proptest::prelude::*;
 
@@ -51,4 +51,49 @@ proptest! {
         }
         prop_assert!(interval.low <= seen && seen <= interval.high);
     }
+}
+
+/// The chance that exactly k of n draws exceed a value that a share of all draws exceed.
+fn exactly(k: usize, n: usize, share: f64) -> f64 {
+    let ways = (0..k).fold(1.0, |ways, i| ways * (n - i) as f64 / (i + 1) as f64);
+    ways * share.powi(k as i32) * (1.0 - share).powi((n - k) as i32)
+}
+
+#[test]
+fn ranks_bound_a_quantile_as_tightly_as_they_may() {
+    for (n, share) in [(1, 0.5), (10, 0.5), (60, 0.1), (300, 0.01), (300, 0.02), (400, 0.9), (900, 0.03)] {
+        let (upper, lower) = quantile_ranks(n, share);
+        // The value lies above the draw of rank k where fewer than k draws exceed it, and at or below it otherwise.
+        let above = |k: usize| (0..k).map(|i| exactly(i, n, share)).sum::<f64>();
+        let below = |k: usize| (k..=n).map(|i| exactly(i, n, share)).sum::<f64>();
+        assert!(upper.is_none_or(|k| above(k) <= 0.025), "{n} {share}");
+        assert!(above(upper.unwrap_or(0) + 1) > 0.025, "{n} {share}: a lower rank would do");
+        assert!(lower.is_none_or(|k| below(k) <= 0.025), "{n} {share}");
+        assert!(lower.is_none_or(|k| below(k - 1) > 0.025), "{n} {share}: a higher rank would do");
+        if lower.is_none() {
+            assert!(below(n) > 0.025, "{n} {share}");
+        }
+    }
+    // Produced by: from scipy.stats import binom; print(max(k for k in range(1, 1200) if binom.cdf(k - 1, 10**6, 1e-3) <= .025),
+    //                                                   min(k for k in range(1, 1200) if binom.sf(k - 1, 10**6, 1e-3) <= .025))
+    assert_eq!(quantile_ranks(1_000_000, 1e-3), (Some(939), Some(1063)));
+    assert_eq!(quantile_ranks(0, 0.1), (None, None));
+    assert_eq!(quantile_ranks(10, f64::NAN), (None, None));
+}
+
+/// Nineteen intervals of twenty hold the value that they are made for.
+#[test]
+fn ranks_cover_as_often_as_they_say() {
+    let mut random = Random::named(3, "draws");
+    let (draws, share, trials) = (500, 0.02, 2000);
+    let ranks = quantile_ranks(draws, share);
+    let (Some(upper), Some(lower)) = ranks else { panic!("{ranks:?}") };
+    let held = (0..trials).filter(|_| {
+        let mut values: Vec<f64> = (0..draws).map(|_| random.unit()).collect();
+        values.sort_by(|a, b| b.total_cmp(a));
+        (values[lower - 1]..=values[upper - 1]).contains(&(1.0 - share))
+    });
+    // At least 95 %, and three standard errors of 2000 trials are 1.5 %.
+    let held = held.count() as f64 / f64::from(trials);
+    assert!((0.935..=1.0).contains(&held), "{held}");
 }

@@ -102,6 +102,22 @@ fn center_update_equals_the_plain_loop() {
     }
 }
 
+/// The recipe's 10,572 identities and batch of 256 rows, half of which share 20 identities; few features, for the oracle's sake.
+#[test]
+fn as_many_identities_as_the_recipe_has() {
+    const IDENTITIES: u64 = 10_572;
+    let mut random = Random::named(2, "center_loss");
+    let labels: Vec<i32> =
+        (0..256).map(|row| random.below(if row % 2 == 0 { 20 } else { IDENTITIES }) as i32).collect();
+    let shapes = [Shape::matrix(256, 3), Shape::matrix(IDENTITIES as usize, 3)];
+    let [x, centers] = shapes.map(|shape| Tensor::normal(&mut random, shape));
+    let labels = Tensor::labels(&labels);
+    Case::new(CenterLoss { weight: 0.008 }, [x.clone(), labels.clone(), centers.clone()]).check();
+    Case::new(CenterGradient, [x.clone(), labels.clone(), centers.clone()]).check();
+    let guard = Tensor::f32(Shape::scalar(), &[3.0]);
+    Case::new(CenterUpdate { rate: 0.5 }, [x, labels, guard, centers]).check();
+}
+
 #[test]
 fn a_guard_that_is_not_finite_leaves_the_centers_alone() {
     for [x, labels, centers] in batches() {

@@ -2,7 +2,8 @@
 
 use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
-use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, TransposedConv};
+use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, GradientTail, TransposedConv, TransposedConvData};
+use hallucinet::ops::prelu::PreluGradient;
 use hallucinet::ops::{Desc, Op, Type};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
@@ -53,6 +54,25 @@ fn finish<N: Number>(
     if keep { vec![y, before] } else { vec![y] }
 }
 
+/// Skip, kept value, gradient of PReLU with its slopes, and sums for a bias, as far as they are there.
+fn finish_gradient<N: Number>(mut dx: Plain<N>, tail: GradientTail, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+    let mut inputs = inputs.iter();
+    if tail.add {
+        let skip = inputs.next().unwrap();
+        dx.numbers.iter_mut().zip(&skip.numbers).for_each(|(dx, skip)| add_to(dx, *skip));
+    }
+    let (Some(z), Some(slope)) = (inputs.next(), inputs.next()) else { return vec![dx] };
+    let before = dx.clone();
+    let mut results = PreluGradient.plain(&[dx, z.clone(), slope.clone()]);
+    let mut dbias = Plain::zeros(slope.shape);
+    positions(z.shape).for_each(|(n, c, i, j)| add_to(&mut dbias.numbers[c], results[0].at(n, c, i, j)));
+    results.extend(tail.bias.then_some(dbias));
+    if tail.keep {
+        results.insert(1, before);
+    }
+    results
+}
+
 impl Oracle for Conv {
     fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
         let (x, w) = (&inputs[0], &inputs[1]);
@@ -75,7 +95,14 @@ impl Oracle for ConvData {
         taps((x, w.shape, dy.shape), self.stride, self.pad, |(n, o, i, j), (c, p, q), (row, column)| {
             add_to(dx.at_mut(n, c, row, column), dy.at(n, o, i, j) * w.at(o, c, p, q));
         });
-        finish(dx, None, None, inputs.get(3), false)
+        finish_gradient(dx, self.tail, &inputs[3..])
+    }
+}
+
+impl Oracle for TransposedConvData {
+    fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
+        let dx = Conv::new(self.stride, self.pad, false).plain(&inputs[..2]).remove(0);
+        finish_gradient(dx, self.tail, &inputs[2..])
     }
 }
 
@@ -217,11 +244,74 @@ fn data_gradient_equals_the_plain_loop() {
         let dy = output(&Conv::new(stride, pad, false), &[x, w]);
         for dtype in TYPES {
             Case::new(ConvData::new(stride, pad), in_type(dtype, normal("data", &[dy, w, x]), 0..0)).check();
-            let tensors = in_type(dtype, normal("data", &[dy, w, x, x]), 0..0);
-            let case = Case::new(ConvData { stride, pad, add: true }, tensors);
+            // The fullest tail; every other one is asked for below, of fewer shapes.
+            let tail = GradientTail { add: true, prelu: true, keep: true, bias: true };
+            let tensors = in_type(dtype, normal("data", &[dy, w, x, x, x, Shape::vector(x.c)]), 5..6);
+            let case = Case::new(ConvData { stride, pad, tail }, tensors);
             case.check();
-            case.check_nan_at_least(0);
-            case.check_nan_at_least(3);
+            [0, 3, 4, 5].into_iter().for_each(|input| case.check_nan_at_least(input));
+        }
+    }
+}
+
+/// Every tail that fusion can make.
+fn tails() -> Vec<GradientTail> {
+    let bits = |bits: usize| [0, 1, 2, 3].map(|bit| bits >> bit & 1 == 1);
+    let all = (0..16).map(bits).map(|[add, prelu, keep, bias]| GradientTail { add, prelu, keep, bias });
+    all.filter(|tail| tail.prelu || !tail.keep && !tail.bias).collect()
+}
+
+/// Shapes and types of a tail's inputs for a gradient of this shape; the slopes are f32 always.
+fn tail_inputs(name: &str, own: &[Shape], tail: GradientTail, dx: Shape, dtype: Type) -> Vec<Tensor> {
+    let mut shapes = own.to_vec();
+    shapes.extend(tail.add.then_some(dx));
+    shapes.extend(tail.prelu.then_some(dx));
+    let vector = shapes.len();
+    shapes.extend(tail.prelu.then_some(Shape::vector(dx.c)));
+    in_type(dtype, normal(name, &shapes), vector..vector + 1)
+}
+
+#[test]
+fn every_tail_of_a_gradient_equals_the_plain_loop() {
+    // For every kernel: f32, tensor cores with and without channels in eights, few channels read, few written; blocks without pixels.
+    let geometries = [
+        (Shape::new(3, 3, 13, 11), 7, (3, 3), 1, 0),
+        (Shape::new(1, 72, 12, 13), 24, (3, 3), 1, 1),
+        (Shape::new(1, 16, 9, 17), 3, (5, 5), 2, 2),
+        (Shape::new(1, 3, 9, 18), 72, (3, 3), 1, 1),
+        (Shape::new(1, 3, 7, 7), 2, (1, 2), 3, 3),
+        (Shape::new(1, 5, 1, 40), 9, (2, 2), 2, 1),
+    ];
+    for ((x, outputs, (kh, kw), stride, pad), tail) in
+        geometries.into_iter().flat_map(|g| tails().into_iter().map(move |tail| (g, tail)))
+    {
+        let w = Shape::new(outputs, x.c, kh, kw);
+        let dy = output(&Conv::new(stride, pad, false), &[x, w]);
+        for dtype in TYPES {
+            Case::new(ConvData { stride, pad, tail }, tail_inputs("tail", &[dy, w, x], tail, x, dtype)).check();
+        }
+    }
+}
+
+#[test]
+fn every_tail_of_a_transposed_gradient_equals_the_plain_loop() {
+    // dy, channels of x, kernel, stride, pad
+    let geometries = [
+        (Shape::new(2, 5, 14, 10), 3, (4, 4), 2, 1),
+        (Shape::new(1, 24, 24, 26), 72, (4, 4), 2, 1),
+        (Shape::new(1, 3, 18, 14), 24, (4, 4), 2, 1),
+        (Shape::new(1, 40, 18, 22), 3, (3, 3), 1, 1),
+    ];
+    for ((dy, channels, (kh, kw), stride, pad), tail) in
+        geometries.into_iter().flat_map(|g| tails().into_iter().map(move |tail| (g, tail)))
+    {
+        let w = Shape::new(channels, dy.c, kh, kw);
+        let dx = output(&Conv::new(stride, pad, false), &[dy, w]);
+        for dtype in TYPES {
+            let case =
+                Case::new(TransposedConvData { stride, pad, tail }, tail_inputs("tail", &[dy, w], tail, dx, dtype));
+            case.check();
+            (0..case.inputs.len()).for_each(|input| case.check_nan_at_least(input));
         }
     }
 }
@@ -287,6 +377,16 @@ fn refuses_what_does_not_fit() {
     refuses(&Conv { add: true, ..plain }, &[x, w, x]);
     refuses(&ConvData::new(1, 1), &[f32(2, 5, 8, 6), w, x]);
     refuses(&ConvData::new(1, 1), &[f32(2, 5, 8, 7), f32(5, 4, 3, 3), x]);
+    let dy = f32(2, 5, 8, 7);
+    let tail = |tail| ConvData { stride: 1, pad: 1, tail };
+    refuses(&ConvData::new(1, 1), &[dy, w, x, x]);
+    refuses(&tail(GradientTail { add: true, ..GradientTail::default() }), &[dy, w, x, dy]);
+    refuses(&tail(GradientTail { prelu: true, ..GradientTail::default() }), &[dy, w, x, x, bias]);
+    refuses(&tail(GradientTail { prelu: true, ..GradientTail::default() }), &[dy, w, x, Desc::f32(Shape::vector(3))]);
+    refuses(&tail(GradientTail { keep: true, ..GradientTail::default() }), &[dy, w, x]);
+    refuses(&tail(GradientTail { bias: true, ..GradientTail::default() }), &[dy, w, x]);
+    refuses(&TransposedConvData { stride: 1, pad: 1, tail: GradientTail::default() }, &[x, f32(5, 4, 3, 3)]);
+    refuses(&TransposedConvData { stride: 1, pad: 1, tail: GradientTail::default() }, &[x, w, dy]);
     refuses(&ConvFilter { stride: 1, pad: 0, bias: false }, &[x, f32(2, 5, 8, 7), w]);
     refuses(&ConvFilter { stride: 1, pad: 1, bias: false }, &[x, f32(2, 5, 8, 7), f32(5, 2, 3, 3)]);
     refuses(&TransposedConv::new(2, 1), &[x, f32(5, 3, 4, 4)]);

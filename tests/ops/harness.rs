@@ -266,7 +266,7 @@ impl<O: Op + Oracle> Case<O> {
     fn check_on_card(&self, exact: &[Plain<Exact>], plain: &[Plain<f32>]) -> Vec<Tensor> {
         let name = self.name();
         let mut first: Option<Vec<Tensor>> = None;
-        for (turn, (order, copies)) in standin::SCHEDULES.into_iter().enumerate() {
+        for (turn, (order, copies)) in standin::schedules().into_iter().enumerate() {
             standin::schedule(order, copies, turn);
             let got = run(card(), &self.op, &self.inputs, if turn % 2 == 0 { 0xFF } else { 0x00 });
             let place = format!("{name}, threads {order}, copies {copies}");

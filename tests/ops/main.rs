@@ -4,6 +4,7 @@ mod add;
 mod cast;
 mod center_loss;
 mod conv;
+mod cosine_loss;
 mod faults;
 mod harness;
 mod linear;
@@ -13,6 +14,7 @@ mod pixels;
 mod pool;
 mod prelu;
 mod resize;
+mod roofline;
 mod sgd;
 mod softmax_loss;
 #[path = "../standin/mod.rs"]

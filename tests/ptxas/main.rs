@@ -3,6 +3,9 @@
 //! Local memory (stack or spills) is slow memory that nobody asked for: a kernel that uses any fails here, unless the comment at the
 //! head of its file says `local memory: ENTRY: why`.
 
+#[path = "../standin/mod.rs"]
+mod standin;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
@@ -114,13 +117,20 @@ fn no_kernel_uses_local_memory() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Every kernel that a plan may launch was compiled, for the same architectures as all others.
+/// Every kernel that the sources export was compiled for every architecture that `build.rs` names; a shorter list, for developing, says
+/// so in the environment.
 #[test]
 fn every_kernel_is_there_for_every_architecture() {
     let kernels = every_kernel();
-    let architectures: BTreeSet<&str> = kernels.iter().map(|usage| usage.architecture.as_str()).collect();
-    for usage in &kernels {
-        let have = kernels.iter().filter(|other| other.file == usage.file && other.entry == usage.entry).count();
-        assert_eq!(have, architectures.len(), "{} of {}", usage.entry, usage.file);
+    if kernels.is_empty() {
+        println!("skipped: every_kernel_is_there_for_every_architecture: built without nvcc");
+        return;
+    }
+    let wanted = std::env::var("HALLUCINET_CUDA_ARCHS").unwrap_or_else(|_| "80 86 89 90a 100 120".to_owned());
+    let wanted: BTreeSet<String> = wanted.split_whitespace().map(|name| format!("sm_{name}")).collect();
+    for entry in standin::exported() {
+        let have: BTreeSet<String> =
+            kernels.iter().filter(|usage| usage.entry == entry).map(|usage| usage.architecture.clone()).collect();
+        assert_eq!(have, wanted, "{entry}");
     }
 }

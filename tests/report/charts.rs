@@ -87,3 +87,22 @@ fn a_roc_starts_at_one_in_a_thousand() {
     assert!(((last - tenth) / (last - first) - 1.0 / 3.0).abs() < 0.01, "{first} {tenth} {last}");
     elements(charts::roc("empty", &[]).unwrap().svg());
 }
+
+#[test]
+fn a_det_falls_where_a_roc_rises() {
+    let points: Vec<(f64, f64)> = (0..=100).map(|i| (f64::from(i) / 100.0, 1.0 - 0.5 / (1.0 + f64::from(i)))).collect();
+    let chart = charts::det("DET", &[Series::new("joint", points)]).unwrap();
+    elements(chart.svg());
+    for word in ["false accept rate", "false reject rate", "0.001", "0.1"] {
+        assert!(chart.svg().contains(word), "{word} is missing");
+    }
+    let line = attribute(chart.svg(), "points").into_iter().max_by_key(String::len).unwrap();
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let places: Vec<(f64, f64)> =
+        line.split_whitespace().map(|p| p.split_once(',').unwrap()).map(|(x, y)| (number(x), number(y))).collect();
+    // Down in a picture is y that grows; both axes have three decades, so equal ratios are equal lengths in proportion.
+    assert!(places.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 <= w[1].1), "{places:?}");
+    assert!(places.iter().all(|(x, y)| (0.0..=600.0).contains(x) && (0.0..=370.0).contains(y)));
+    elements(charts::det("empty", &[]).unwrap().svg());
+    elements(charts::det("perfect", &[Series::new("a", vec![(0.0, 1.0), (1.0, 1.0)])]).unwrap().svg());
+}

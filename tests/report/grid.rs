@@ -1,6 +1,6 @@
 //! Sheets: geometry, enlargement by nearest, captions, refusals.
 
-use hallucinet::report::grid::{BAND, MARGIN, sheet};
+use hallucinet::report::grid::{BAND, MARGIN, NOTE, noted, sheet};
 use hallucinet::report::{Sheet, Tile};
 
 fn pixel(sheet: &Sheet, x: usize, y: usize) -> [u8; 3] {
@@ -83,4 +83,23 @@ fn bytes_that_fit_no_size_are_refused_by_name() {
     assert!(sheet(&[], &[vec![Tile { width: 0, height: 0, rgb: &[] }]]).is_err());
     let torn = Sheet { width: 5, height: 5, rgb: vec![0; 3] };
     assert_eq!(torn.png().unwrap_err().exit_code(), 5);
+}
+
+#[test]
+fn notes_stand_under_their_tiles_and_leave_the_pictures_alone() {
+    let rgb = noise(96, 112, 5);
+    let tile = Tile { width: 96, height: 112, rgb: &rgb };
+    let note = |text: &str| (tile, text.to_owned());
+    let made = noted(&["A", "B"], &[vec![note("27.4dB cos 0.83"), note("")], vec![note(""), note("x")]]).unwrap();
+    assert_eq!(made.height, BAND + 2 * (112 + NOTE) + 3 * MARGIN);
+    let paper = pixel(&made, 0, 0);
+    for (row, column, written) in [(0, 0, true), (0, 1, false), (1, 0, false), (1, 1, true)] {
+        let (left, top) = (MARGIN + column * (96 + MARGIN), BAND + MARGIN + row * (112 + NOTE + MARGIN));
+        for y in 0..112 {
+            let at = ((top + y) * made.width + left) * 3;
+            assert_eq!(made.rgb[at..at + 96 * 3], rgb[y * 96 * 3..(y + 1) * 96 * 3], "tile {row},{column}, row {y}");
+        }
+        let band = (top + 112..top + 112 + NOTE + MARGIN).flat_map(|y| (left..left + 96).map(move |x| (x, y)));
+        assert_eq!(band.clone().any(|(x, y)| pixel(&made, x, y) != paper), written, "note {row},{column}");
+    }
 }

@@ -1,4 +1,5 @@
-//! The stand-in driver for tests: built once into `target/emulated`, found by a child of the test program that is started with it on
+//! The card that tests run on. With `HALLUCINET_TEST_DEVICE=cuda` it is the first CUDA device of this machine (the GPU bundle does so);
+//! otherwise it is the stand-in driver's: built once into `target/emulated`, found by a child of the test program that is started with it on
 //! its library path, and told how to behave. Shared by the tests of ops and of the cuda executor.
 //!
 //! A test that needs it begins with `if !standin::inside("name") { return; }`: outside, that starts the child with this one test and
@@ -19,8 +20,8 @@ fn sanitizer() -> Option<String> {
     std::env::var("HALLUCINET_SANITIZER").ok().filter(|mode| !mode.is_empty())
 }
 
-/// Set in children: what a test program is to run on.
-const INSIDE: &str = "HALLUCINET_STANDIN";
+/// What a test program runs on: `stand-in` in children, `cuda` where there is a card to be tested.
+const DEVICE: &str = "HALLUCINET_TEST_DEVICE";
 
 /// Thread orders and arrivals of `cp.async` that a kernel must not depend on.
 pub const SCHEDULES: [(&str, &str); 8] = [
@@ -33,6 +34,35 @@ pub const SCHEDULES: [(&str, &str); 8] = [
     ("warps_reversed", "eager"),
     ("warps_reversed", "late"),
 ];
+
+/// The schedules to run a kernel under. ThreadSanitizer sees a race in whatever order the threads come, so it needs only the copies early
+/// and late: two of the eight, in two of the orders. A real card has an order of its own, so it is asked twice.
+pub fn schedules() -> Vec<(&'static str, &'static str)> {
+    match sanitizer().as_deref() {
+        Some("tsan") => vec![SCHEDULES[0], SCHEDULES[5]],
+        _ if is_card() => vec![SCHEDULES[0]; 2],
+        _ => SCHEDULES.to_vec(),
+    }
+}
+
+/// The entries that the kernel sources export, sorted: what a fatbin holds, read without a compiler.
+pub fn exported() -> Vec<String> {
+    fn collect(folder: &Path, list: &mut Vec<String>) {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                collect(&path, list);
+            } else if path.extension().is_some_and(|extension| extension == "cu") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let names = text.lines().filter_map(|line| line.strip_prefix("EXPORT_KERNEL("));
+                list.extend(names.filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
+            }
+        }
+    }
+    let mut list = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels"), &mut list);
+    list.sort();
+    list
+}
 
 /// Whether this process runs over the stand-in driver. If not, runs the test `name` in a child that does.
 pub fn inside(name: &str) -> bool {
@@ -50,20 +80,36 @@ pub fn inside(name: &str) -> bool {
     false
 }
 
-/// Whether this process runs over the stand-in driver.
+/// Whether this process runs on a card, the stand-in's or a real one.
 pub fn is_inside() -> bool {
-    std::env::var_os(INSIDE).is_some()
+    std::env::var_os(DEVICE).is_some()
+}
+
+/// Whether that card is a real one, which nobody tells how to behave.
+pub fn is_card() -> bool {
+    std::env::var_os(DEVICE).is_some_and(|device| device == "cuda")
+}
+
+/// As [`inside`], for a test that tells the stand-in driver how to behave: skipped by name on a real card.
+pub fn inside_only(name: &str) -> bool {
+    if is_card() {
+        println!("skipped: {name}: a real card cannot be told to fail");
+        return false;
+    }
+    inside(name)
 }
 
 /// This test program again, over the stand-in driver.
 pub fn child(folder: &Path) -> Command {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.env(INSIDE, "1").env("LD_LIBRARY_PATH", folder);
+    child.env(DEVICE, "stand-in").env("LD_LIBRARY_PATH", folder);
     if let Some(mode) = sanitizer() {
         // A program that loads instrumented code needs the sanitizer's runtime from its start.
         let library = Command::new(compiler()).arg(format!("-print-file-name=lib{mode}.so")).output().unwrap().stdout;
         child.env("LD_PRELOAD", String::from_utf8(library).unwrap().trim());
         child.env("ASAN_OPTIONS", "detect_leaks=0:detect_stack_use_after_return=0");
+        // Rust's own synchronisation is not instrumented, so what ThreadSanitizer thinks of it means nothing.
+        child.env("TSAN_OPTIONS", "ignore_noninstrumented_modules=1");
     }
     child
 }
@@ -110,8 +156,11 @@ pub fn set(name: &str, value: &str) {
     assert_eq!(try_set(name, value), Some(0), "the stand-in driver does not take {name} = {value}");
 }
 
-/// Turns of the threads and arrival of `cp.async` for this thread's launches.
+/// Turns of the threads and arrival of `cp.async` for this thread's launches; a real card chooses them itself, anew every time.
 pub fn schedule(order: &str, copies: &str, seed: usize) {
+    if is_card() {
+        return;
+    }
     set("order", order);
     set("copies", copies);
     set("seed", &seed.to_string());
@@ -120,7 +169,7 @@ pub fn schedule(order: &str, copies: &str, seed: usize) {
 /// What the stand-in driver knows about the last failure, to be said behind the error; the context works again afterwards.
 pub fn report() -> String {
     type Report = unsafe extern "C" fn() -> *const std::ffi::c_char;
-    if !is_inside() {
+    if !is_inside() || is_card() {
         return String::new();
     }
     // SAFETY: the function returns a text that lives until this thread asks again.

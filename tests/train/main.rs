@@ -1,6 +1,7 @@
 //! `train` as a user meets it: the real program, good input once and every kind of bad input, each with its sentence, its exit
 //! code and nothing half-written.
 
+use hallucinet::checkpoint::EVENTS_FILE;
 use hallucinet::data::synth;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -100,12 +101,24 @@ fn a_run_leaves_what_the_contract_says() {
         assert!(json["losses"][key].is_f64(), "{json}");
     }
     assert!(json["seconds"].is_f64() && json["images_per_second"].is_f64() && json["run"] == "run", "{json}");
-    let files =
-        ["config.toml", "metrics.jsonl", "model.safetensors", "samples/step-3.png", "checkpoints/step-3/state.json"];
+    let files = [
+        "config.toml",
+        "metrics.jsonl",
+        "model.safetensors",
+        "samples/step-3.png",
+        "checkpoints/step-3/state.json",
+        "report.html",
+        EVENTS_FILE,
+    ];
     for file in files {
         assert!(place.path("run").join(file).is_file(), "no {file}");
     }
+    let page = std::fs::read_to_string(place.path("run/report.html")).unwrap();
+    for word in ["softmax loss", "cosine of f(x)", "Time of each layer, joint", "recognizer.fc5 backward", "Samples"] {
+        assert!(page.contains(word), "no {word} in the report");
+    }
     let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
+    assert!(metrics.contains("samples_identity_cosine"), "{metrics}");
     let steps = metrics.lines().filter(|line| line.contains("\"norm\"")).count();
     assert_eq!(steps, 3, "{metrics}");
 }
@@ -181,7 +194,7 @@ fn configurations_that_are_wrong() {
     place.refuses(&["--set", "train.stepps=3"], 2, &["stepps", "steps"]);
     place.refuses(&["--set", "train.steps=many"], 2, &["train.steps"]);
     place.refuses(&["--set", "train.lr=-1"], 2, &["train.lr"]);
-    place.refuses(&["--set", "loss.distill=5"], 2, &["loss.distill"]);
+    place.refuses(&["--set", "loss.distill=5"], 2, &["loss.distill", "--init"]);
     place.refuses(&["--set", "train.lr=nan"], 2, &["train.lr"]);
     place.refuses(&["--set", "model.recognizer_width=1000"], 2, &["recognizer_width"]);
     place.refuses(&["--mode", "recognition-on-hallucinated"], 2, &["--init"]);
@@ -262,6 +275,6 @@ fn a_loss_that_is_no_longer_finite_stops_the_run_at_that_step() {
     assert_eq!(output.status.code(), Some(6), "{said}");
     assert!(said.contains("the batch began with id0"), "{said}");
     // The weights before that step are kept, and are finite: reading a model refuses anything else.
-    let kept = hallucinet::tasks::network::Network::load(&place.path("run"));
+    let kept = hallucinet::engine::network::Network::load(&place.path("run"));
     assert!(kept.is_ok(), "{kept:?}");
 }

@@ -2,6 +2,7 @@
 //!
 //! Bits never depend on the number of threads: host twins cut their work by shapes alone and reduce in a fixed order.
 
+pub mod chains;
 pub mod gemm;
 pub mod simd;
 mod tile;
@@ -106,6 +107,7 @@ impl Device for Cpu {
             name: "cpu".into(),
             detail: format!("{}, {threads} {plural}", self.level),
             architecture: self.level.to_string(),
+            code: self.level.to_string(),
             threads,
             memory: None,
         }

@@ -11,7 +11,7 @@ mod nvtx;
 mod replay;
 mod upload;
 
-pub use images::{Image, embedded};
+pub use images::{Image, code_for, embedded};
 
 use super::{Buffer, Device, Dim, Free, Info, Launch, Memory};
 use crate::error::{Error, Result};
@@ -69,11 +69,16 @@ impl Cuda {
         self
     }
 
-    /// Runs a list once, launch by launch, and tells the seconds that each took on the device.
-    pub fn time(&self, list: &[Launch], memory: &Memory) -> Result<Vec<f64>> {
-        let bases = self.bases(list, memory)?;
-        let mut state = self.state();
-        replay::time(&self.context, &mut state.kernels, &self.stream, list, bases).map_err(|what| self.error(what))
+    /// Runs lists one after the other and tells the seconds that each took on the device. A list of one launch is launched, a longer one
+    /// is replayed as [`Device::launch`] does.
+    pub fn time(&self, lists: &[&[Launch]], memory: &Memory) -> Result<Vec<f64>> {
+        let mut bases = [0, 0];
+        for list in lists {
+            bases = self.bases(list, memory)?;
+        }
+        let state = &mut *self.state();
+        replay::time(&self.context, &mut state.kernels, &mut state.recordings, &self.stream, lists, bases)
+            .map_err(|what| self.error(what))
     }
 
     /// Compute capability, as in (9, 0).
@@ -166,6 +171,7 @@ impl Device for Cuda {
         }
         let bases = self.bases(list, memory)?;
         let state = &mut *self.state();
+        let _range = nvtx::Range::new("list");
         if self.each {
             for launch in list {
                 replay::run(&self.context, &mut state.kernels, &self.stream, launch, bases)
@@ -200,6 +206,7 @@ impl Device for Cuda {
                 properties.driver
             ),
             architecture: format!("sm_{major}{minor}"),
+            code: code_for((major, minor)),
             threads: 1,
             memory,
         }
@@ -215,7 +222,7 @@ fn no_memory(name: &str, context: &Context, bytes: usize, fault: Fault) -> Error
     let free = context
         .memory()
         .map_or_else(|_| String::new(), |(free, total)| format!(": {} of {} MiB are free", mib(free), mib(total)));
-    Error::Device(format!("{name}: out of memory: {} MiB more are needed{free}; use a smaller batch", mib(bytes)))
+    Error::Memory(format!("{name}: out of memory: {} MiB more are needed{free}; use a smaller batch", mib(bytes)))
 }
 
 /// Whether there is a device that [`Cuda::open`] could open: how many, or a phrase that says why none.

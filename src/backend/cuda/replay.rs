@@ -113,21 +113,32 @@ pub fn run(
     queued.map_err(|fault| format!("{launch}: {fault}"))
 }
 
-/// Runs a list launch by launch and tells the seconds of each, by events of the device.
+/// Runs lists one after the other and tells the seconds of each, by events of the device.
 pub fn time(
     context: &Arc<Context>,
     kernels: &mut Kernels,
+    recordings: &mut Recordings,
     stream: &Stream,
-    launches: &[Launch],
+    lists: &[&[Launch]],
     bases: Bases,
 ) -> Result<Vec<f64>, String> {
-    let said = |fault| format!("timing a list of launches: {fault}");
-    let events = (0..=launches.len()).map(|_| Event::new(context, true)).collect::<Outcome<Vec<_>>>().map_err(said)?;
+    let said = |fault| format!("timing launches: {fault}");
+    let events = (0..=lists.len()).map(|_| Event::new(context, true)).collect::<Outcome<Vec<_>>>().map_err(said)?;
+    // Modules are loaded and lists recorded before the clock starts.
+    for list in lists {
+        match list {
+            [launch] => kernels.function(context, launch).map(|_| ()).map_err(|what| format!("{launch}: {what}"))?,
+            list => recordings.get(context, kernels, stream, list, bases).map(|_| ())?,
+        }
+    }
     if let Some(first) = events.first() {
         first.record(stream).map_err(said)?;
     }
-    for (launch, after) in launches.iter().zip(events.iter().skip(1)) {
-        run(context, kernels, stream, launch, bases)?;
+    for (list, after) in lists.iter().zip(events.iter().skip(1)) {
+        match list {
+            [launch] => run(context, kernels, stream, launch, bases)?,
+            list => recordings.get(context, kernels, stream, list, bases)?.launch(stream).map_err(said)?,
+        }
         after.record(stream).map_err(said)?;
     }
     stream.synchronize().map_err(said)?;

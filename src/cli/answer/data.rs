@@ -2,8 +2,8 @@
 
 use super::Answer;
 use crate::cli::console::printable;
-use crate::tasks::inspect::PackInfo;
-use crate::tasks::inspect::{Checked, Contents};
+use crate::tasks::check::{Checked, Suspect};
+use crate::tasks::inspect::{Contents, PackInfo};
 use crate::tasks::{degrade, synth};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -43,22 +43,54 @@ pub fn info(contents: &Contents) -> Answer {
     Answer { text: describe(contents), json: of_contents(contents), code: 0 }
 }
 
-/// What is there and what is wrong with it; a finding is exit code 3.
+/// What is there, what is wrong with it (exit code 3), and what is suspicious.
 pub fn check(checked: &Checked) -> Answer {
     let wrong = &checked.wrong;
     let mut json = of_contents(&checked.contents);
-    json["wrong"] = json!(wrong);
+    if let (Value::Object(all), Value::Object(found)) = (&mut json, checked.to_json()) {
+        all.extend(found);
+    }
     let verdict = match wrong.len() {
         0 => "all of it was read, nothing is wrong".to_owned(),
         1 => "1 thing is wrong".to_owned(),
         many => format!("{many} things are wrong"),
     };
     let mut lines = vec![describe(&checked.contents), format!("checked  {verdict}")];
-    lines.extend(wrong.iter().take(LISTED).map(|what| format!("wrong    {}", printable(what))));
-    if wrong.len() > LISTED {
-        lines.push(format!("         and {} more, see --json", wrong.len() - LISTED));
+    list(&mut lines, "wrong   ", wrong.iter().map(|what| printable(what)));
+    let tiny = checked.tiny.iter();
+    list(
+        &mut lines,
+        "tiny    ",
+        tiny.map(|tiny| format!("{} is {}x{}", printable(&tiny.picture), tiny.width, tiny.height)),
+    );
+    let same = checked.duplicates.iter();
+    list(&mut lines, "same    ", same.map(|names| printable(&names.join(", "))));
+    let near = checked.near.iter();
+    list(
+        &mut lines,
+        "alike   ",
+        near.map(|near| format!("{}, {}: {} of 256 bits differ", printable(&near.a), printable(&near.b), near.bits)),
+    );
+    let label = |suspect: &Suspect| {
+        let Suspect { picture, cosine, nearer_to, nearer_cosine, .. } = suspect;
+        let (picture, nearer_to) = (printable(picture), printable(nearer_to));
+        format!("{picture}: cosine {cosine:.4} to its own, {nearer_cosine:.4} to {nearer_to}")
+    };
+    match &checked.suspects {
+        Some(suspects) => list(&mut lines, "label?  ", suspects.iter().map(label)),
+        None => lines.push("labels   not judged: give --model".to_owned()),
     }
+    lines.extend(checked.out.as_ref().map(|out| format!("report   {}", out.join("report.html").display())));
     Answer { text: lines.join("\n"), json, code: if wrong.is_empty() { 0 } else { 3 } }
+}
+
+/// A line a finding, the first [`LISTED`] of a kind.
+fn list(lines: &mut Vec<String>, kind: &str, findings: impl ExactSizeIterator<Item = String>) {
+    let total = findings.len();
+    lines.extend(findings.take(LISTED).map(|what| format!("{kind} {what}")));
+    if total > LISTED {
+        lines.push(format!("         and {} more, see --json", total - LISTED));
+    }
 }
 
 /// What was degraded.
@@ -84,6 +116,9 @@ fn describe(contents: &Contents) -> String {
         Some((fewest, most)) => format!("pictures {pictures} of {identities} identities, {fewest} to {most} each"),
         None => format!("pictures {pictures} of nobody in particular"),
     };
+    if let Some((same, different)) = contents.pairs {
+        text += &format!("\npairs    {same} of one person, {different} of two");
+    }
     if let Some(PackInfo { version, bytes, origin, .. }) = &contents.pack {
         text += &format!("\npack     version {version}, {bytes} bytes, faces cut by {}", origin.alignment);
         text += &format!("\ndecoders {}", origin.decoders);
@@ -104,6 +139,7 @@ fn of_contents(contents: &Contents) -> Value {
         "identities": contents.identities,
         "pictures_per_identity": { "min": fewest, "max": most },
         "pack": contents.pack.as_ref().map(of_pack),
+        "pairs": contents.pairs.map(|(same, different)| json!({ "same": same, "different": different })),
     })
 }
 

@@ -9,6 +9,9 @@ pub fn doctor(findings: &Findings) -> Answer {
     let cpu = &findings.cpu;
     let gibibytes =
         |bytes: Option<u64>| bytes.map_or("?".to_owned(), |bytes| format!("{:.1}", bytes as f64 / (1u64 << 30) as f64));
+    let entries = |tested: bool| -> Vec<&str> {
+        findings.kernels.iter().filter(|kernel| kernel.tested == tested).map(|kernel| kernel.entry).collect()
+    };
     let mut lines = vec![
         format!(
             "cpu      {}: {} (of {}), {} threads, {} GiB of memory, {} free",
@@ -20,10 +23,22 @@ pub fn doctor(findings: &Findings) -> Answer {
             gibibytes(cpu.available)
         ),
         match &findings.cuda {
-            Ok(info) => format!("cuda     {}: {}, machine code for {}", info.name, info.detail, info.architecture),
+            Ok(info) => {
+                let mib = |bytes: usize| bytes >> 20;
+                let memory =
+                    info.memory.map(|memory| format!("{} of {} MiB free", mib(memory.free), mib(memory.total)));
+                let memory = memory.unwrap_or_default();
+                format!("cuda     {}: {}, code {}, {memory}{}", info.name, info.detail, info.code, driver(findings))
+            }
             Err(why) => format!("cuda     not available: {why}{}", driver(findings)),
         },
-        format!("kernels  {}", findings.kernels.iter().map(|(_, entry)| *entry).collect::<Vec<_>>().join(", ")),
+        format!(
+            "kernels  {} of {} tested here: {}",
+            entries(true).len(),
+            findings.kernels.len(),
+            entries(true).join(", ")
+        ),
+        format!("untested {}", if entries(false).is_empty() { "none".to_owned() } else { entries(false).join(", ") }),
     ];
     for check in &findings.self_test {
         let verdict = if check.pass { "pass" } else { "FAIL" };
@@ -46,6 +61,7 @@ fn cuda(findings: &Findings) -> Value {
             "available": true,
             "model": info.detail,
             "architecture": info.architecture,
+            "code": info.code,
             "memory_bytes": info.memory.map(|memory| memory.total),
             "free_bytes": info.memory.map(|memory| memory.free),
             "driver": driver,
@@ -64,7 +80,10 @@ fn json(findings: &Findings) -> Value {
     let kernels: Vec<Value> = findings
         .kernels
         .iter()
-        .map(|(room, entry)| json!({ "room": room, "entry": entry, "cuda": findings.cuda_rooms.contains(room) }))
+        .map(|kernel| {
+            let cuda = findings.cuda_rooms.contains(&kernel.room);
+            json!({ "room": kernel.room, "entry": kernel.entry, "cuda": cuda, "tested": kernel.tested })
+        })
         .collect();
     json!({
         "devices": [

@@ -1,18 +1,22 @@
 //! What an evaluation found: every number with its recipe.
 
 use super::Answer;
-use crate::tasks::eval::{Evaluation, Restoration, Verification, fraction};
+use crate::tasks::eval::{Evaluation, Identification, Restoration, Share, Verification, fraction};
 
 /// Verification and restoration, as far as they were scored.
 pub fn eval(evaluation: &Evaluation) -> Answer {
-    let parts = [evaluation.verification.as_ref().map(verification), evaluation.restoration.as_ref().map(restoration)];
+    let parts = [
+        evaluation.verification.as_ref().map(verification),
+        evaluation.identification.as_ref().map(identification),
+        evaluation.restoration.as_ref().map(restoration),
+    ];
     Answer { text: parts.into_iter().flatten().collect::<Vec<_>>().join("\n"), json: evaluation.to_json(), code: 0 }
 }
 
 fn verification(found: &Verification) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let known = |share: Option<f64>| share.map_or("not defined (too few pairs)".to_owned(), percent);
-    let features = if found.mirror { "[f(x), f(flip x)]" } else { "f(x)" };
+    let features = found.features();
     let roc = &found.roc;
     format!(
         "verification  {}, input {}, cosine of {features}\n  \
@@ -29,6 +33,22 @@ fn verification(found: &Verification) -> String {
         known(roc.tar(1e-2)),
         known(roc.tar(1e-3)),
     )
+}
+
+fn identification(found: &Identification) -> String {
+    let percent = |Share { share, interval }: Share| {
+        format!("{:.2} %; 95 % interval {:.2} to {:.2} %", 100.0 * share, 100.0 * interval.low, 100.0 * interval.high)
+    };
+    let mut text = format!("identification  {}", found.recipe());
+    for rank in &found.ranks {
+        text += &format!("\n  rank-{:<7}{}", rank.k, percent(rank.found));
+    }
+    for rate in &found.rates {
+        let detected = rate.detected.map(|(threshold, share)| format!("{} (cosine {threshold:.4})", percent(share)));
+        let detected = detected.unwrap_or_else(|| "not defined (too few impostors)".to_owned());
+        text += &format!("\n  DIR at FAR {}  {detected}", rate.name);
+    }
+    text
 }
 
 fn restoration(found: &Restoration) -> String {

@@ -6,9 +6,12 @@ use serde_json::json;
 
 /// How many, where, and how close they come to their originals where they had one.
 pub fn hallucinate(done: &Hallucinated) -> Answer {
-    let Hallucinated { device, images, .. } = done;
+    let Hallucinated { device, images, skipped, .. } = done;
     let out = done.out.display().to_string();
     let mut text = format!("hallucinated {images} pictures -> {out}");
+    if *skipped > 0 {
+        text += &format!(" ({skipped} were there already)");
+    }
     let psnr = done.psnr.map(|Psnr { images, bicubic, hallucinated }| {
         text += &format!(
             "\nPSNR[RGB] against {images} of {} that came in high resolution: bicubic {bicubic:.2} dB, hallucinated {hallucinated:.2} dB",
@@ -17,6 +20,7 @@ pub fn hallucinate(done: &Hallucinated) -> Answer {
         json!({ "images": images, "bicubic": bicubic, "hallucinated": hallucinated })
     });
     let sheet = done.sheet.as_ref().map(|sheet| sheet.display().to_string());
-    let json = json!({ "device": device, "images": images, "out": out, "sheet": sheet, "psnr_rgb": psnr });
+    let json =
+        json!({ "device": device, "images": images, "skipped": skipped, "out": out, "sheet": sheet, "psnr_rgb": psnr });
     Answer { text, json, code: 0 }
 }

@@ -1,5 +1,7 @@
 //! What a command answers: text for a person and the JSON of the contract, made from what its task found. One file per task.
 
+mod ablate;
+mod calibrate;
 mod data;
 mod demo;
 mod doctor;
@@ -7,10 +9,14 @@ mod embed;
 mod eval;
 mod export;
 mod hallucinate;
+mod identify;
+mod import;
 mod measure;
 mod train;
 mod verify;
 
+pub use ablate::{ablate, ablation_plan};
+pub use calibrate::calibrate;
 pub use data::{check, degrade, info, pack, synth};
 pub use demo::demo;
 pub use doctor::doctor;
@@ -18,8 +24,10 @@ pub use embed::embed;
 pub use eval::eval;
 pub use export::export;
 pub use hallucinate::hallucinate;
+pub use identify::identify;
+pub use import::import;
 pub use measure::{bench, plan};
-pub use train::train;
+pub use train::{rehearsed, train};
 pub use verify::verify;
 
 use serde_json::Value;

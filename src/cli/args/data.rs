@@ -25,7 +25,7 @@ pub struct Synth {
 /// `data pack`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Pack {
-    /// Folder of identity folders
+    /// Folder of identity folders, or InsightFace's train.rec
     #[arg(value_name = "IN")]
     pub input: PathBuf,
     /// The pack to write
@@ -35,12 +35,31 @@ pub struct Pack {
     pub cut: Cut,
 }
 
-/// `data info` and `data check`
+/// `data info`
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct Info {
+    /// A pack, a folder of identity folders, a train.rec, or a verification pack (lfw.bin)
+    #[arg(value_name = "X")]
+    pub input: PathBuf,
+}
+
+/// `data check`
+#[derive(Clone, Debug, PartialEq, Args)]
+pub struct Check {
     /// A pack, or a folder of identity folders
     #[arg(value_name = "X")]
     pub input: PathBuf,
+    /// Pairs of a test (LFW's pairs.txt, YouTube Faces' splits.txt): people who are in both are wrong
+    #[arg(long, value_name = "FILE")]
+    pub pairs: Option<PathBuf>,
+    /// A trained model (run, checkpoint or file) that finds pictures under the wrong name
+    #[arg(long, value_name = "M")]
+    pub model: Option<PathBuf>,
+    /// New or empty folder for a report with pictures
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub cut: Cut,
 }
 
 /// `data degrade`
@@ -71,8 +90,8 @@ pub(super) enum DataVerb {
     Pack(Pack),
     /// Say what is in a pack or a folder
     Info(Info),
-    /// Read every picture of a pack or a folder and say what is wrong
-    Check(Info),
+    /// Read every picture of a pack or a folder and say what is wrong: broken, tiny, twice, under the wrong name, also in a test
+    Check(Check),
     /// Make pictures smaller by bicubic resampling
     Degrade(Degrade),
 }

@@ -10,12 +10,20 @@ pub struct Eval {
     /// A run, a checkpoint or a model file
     #[arg(long, value_name = "M")]
     pub model: PathBuf,
-    /// A pack, or a folder of pictures
+    /// A pack, a folder of pictures, or a verification pack (lfw.bin), which brings its own pairs
     #[arg(long, value_name = "X")]
     pub data: PathBuf,
-    /// Pairs to verify, in the format of LFW's pairs.txt; without it only restoration is scored
+    /// Pairs to verify, in the format of LFW's pairs.txt or YouTube Faces' splits.txt (folders of frames, pooled); without any
+    /// only restoration is scored
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
+    /// Instead of pairs and restoration, score a gallery: of everybody with several pictures the first is enrolled and the others
+    /// are looked for, the pictures of everybody else are impostors
+    #[arg(long, conflicts_with = "pairs")]
+    pub gallery: bool,
+    /// How many pictures of each person --gallery enrols
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::many, allow_negative_numbers = true, requires = "gallery")]
+    pub gallery_images: usize,
     /// Score this fold of the pairs alone, counted from 1, cross-fitted within itself
     #[arg(long, value_name = "K", value_parser = values::fold, allow_negative_numbers = true, requires = "pairs")]
     pub fold: Option<usize>,
@@ -28,6 +36,12 @@ pub struct Eval {
     /// Compare f(x) alone, not [f(x), f(flip x)]
     #[arg(long)]
     pub no_mirror: bool,
+    /// Take the mean of the other folds' features off before comparing
+    #[arg(long, requires = "pairs")]
+    pub mean_subtraction: bool,
+    /// Keep the first N principal components of the other folds' features (this takes their mean off, too)
+    #[arg(long, value_name = "N", value_parser = values::many, allow_negative_numbers = true, requires = "pairs")]
+    pub pca: Option<usize>,
     /// Score the pairs whose pictures are there; otherwise a missing picture is an error
     #[arg(long)]
     pub allow_missing: bool,
@@ -50,6 +64,9 @@ pub struct Hallucinate {
     /// Also write a sheet (low resolution, bicubic, hallucinated) to this PNG file
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
+    /// Leave out pictures whose output is there already: go on after a stop
+    #[arg(long)]
+    pub skip_existing: bool,
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

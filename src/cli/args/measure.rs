@@ -14,7 +14,7 @@ pub(super) struct NetworkArgs {
     /// Configuration file (TOML) [default: the preset paper]
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     config: Option<PathBuf>,
-    /// An embedded configuration: quick, lfw or paper
+    /// An embedded configuration: quick, lfw, paper or ablate-quick
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     preset: Option<String>,
     /// Without the configuration's stages, in this mode
@@ -41,6 +41,9 @@ pub(super) struct PlanArgs {
     /// Inference from 96x112 (hr) or 24x28 (lr) pictures, instead of the training step
     #[arg(long, value_name = "hr|lr", value_parser = values::input)]
     inference: Option<Input>,
+    /// Also say how long the whole training takes on this device, by measuring a few steps of each stage
+    #[arg(long, conflicts_with_all = ["inference", "batch"])]
+    time: bool,
 }
 
 /// Networks at a batch.
@@ -58,6 +61,8 @@ pub struct Network {
 pub struct Plan {
     pub network: Network,
     pub inference: Option<Input>,
+    /// Whether a few steps are to be measured.
+    pub time: bool,
 }
 
 impl NetworkArgs {
@@ -77,7 +82,7 @@ impl NetworkArgs {
 
 impl PlanArgs {
     pub(super) fn checked(self, seed: Option<u64>) -> Result<Plan> {
-        Ok(Plan { network: self.network.checked(seed)?, inference: self.inference })
+        Ok(Plan { network: self.network.checked(seed)?, inference: self.inference, time: self.time })
     }
 }
 

@@ -1,10 +1,13 @@
 //! Arguments to a typed command, checked as far as they can be without looking at any file or device. What every command
 //! is called, takes and prints is `CONTRACT.md`; what it does is no business of this module.
 
+mod ablate;
 mod data;
 mod faces;
+mod import;
 mod measure;
 mod models;
+mod people;
 mod train;
 mod values;
 
@@ -14,10 +17,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-pub use data::{Degrade, Info, Pack, Synth};
+pub use ablate::Ablate;
+pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
+pub use import::{Channels, Import};
 pub use measure::{Network, Plan};
 pub use models::{Export, ExportFormat};
+pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
 
@@ -59,13 +65,17 @@ pub enum Command {
     Synth(Synth),
     Pack(Pack),
     Info(Info),
-    Check(Info),
+    Check(Check),
     Degrade(Degrade),
     Train(Train),
     Eval(Eval),
+    Ablate(Box<Ablate>),
     Hallucinate(Hallucinate),
     Embed(Embed),
     Verify(Verify),
+    Calibrate(Calibrate),
+    Identify(Identify),
+    Import(Import),
     Export(Export),
     Plan(Plan),
     Bench(Network),
@@ -116,12 +126,21 @@ enum Verb {
     Train(train::TrainArgs),
     /// Score a model: verification on pairs, restoration on pictures
     Eval(Eval),
+    /// Train and score every row of the paper's table under one budget, and say which differences are larger than chance
+    Ablate(ablate::AblateArgs),
     /// Turn low-resolution faces into 96x112 ones
     Hallucinate(Hallucinate),
     /// Write the features of faces
     Embed(Embed),
     /// Say whether two pictures show the same person; exit code 1 means no
     Verify(Verify),
+    /// Find the cosine from which on two faces are the same person's, at a rate of false accepts, and keep it with the model
+    Calibrate(Calibrate),
+    /// Say who pictures show, from a gallery of people that is kept in one file
+    #[command(override_usage = people::IDENTIFY_USAGE)]
+    Identify(people::IdentifyArgs),
+    /// Take another program's file: weights become a model, pictures a folder
+    Import(Import),
     /// Write a model as files that other programs read: ONNX with a probe, safetensors
     Export(Export),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
@@ -156,9 +175,13 @@ where
         Verb::Data(data) => data.into(),
         Verb::Train(train) => Command::Train(train.checked(top.common.seed)?),
         Verb::Eval(eval) => Command::Eval(eval),
+        Verb::Ablate(ablate) => Command::Ablate(Box::new(ablate.checked(top.common.seed)?)),
         Verb::Hallucinate(hallucinate) => Command::Hallucinate(hallucinate),
         Verb::Embed(embed) => Command::Embed(embed),
         Verb::Verify(verify) => Command::Verify(verify),
+        Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
+        Verb::Identify(identify) => Command::Identify(identify.checked()?),
+        Verb::Import(import) => Command::Import(import),
         Verb::Export(export) => Command::Export(export),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),

@@ -27,6 +27,8 @@ pub struct NewRun {
     pub out: PathBuf,
     /// Models to start from, later ones winning.
     pub init: Vec<PathBuf>,
+    /// Check everything and train nothing.
+    pub dry_run: bool,
 }
 
 /// Where the configuration of a run comes from.
@@ -42,7 +44,7 @@ pub(super) struct TrainArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An embedded configuration: quick, lfw or paper
+    /// An embedded configuration: quick, lfw, paper or ablate-quick
     #[arg(long, value_name = "NAME", value_parser = values::preset)]
     preset: Option<String>,
     /// A pack, or a folder of identity folders
@@ -64,6 +66,9 @@ pub(super) struct TrainArgs {
     /// Of activations and their gradients: f32 or bf16; the key train.precision
     #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
     precision: Option<Precision>,
+    /// Check configuration, device, lists and pictures, say what would be trained, and write nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Go on with a stopped run; configuration, seed and data come from it
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -81,6 +86,7 @@ impl TrainArgs {
                 ("--init", !self.init.is_empty()),
                 ("--set", !self.set.is_empty()),
                 ("--precision", self.precision.is_some()),
+                ("--dry-run", self.dry_run),
                 ("--seed", seed.is_some()),
             ];
             return match given.iter().find(|(_, given)| *given) {
@@ -107,6 +113,7 @@ impl TrainArgs {
             data: self.data.ok_or_else(|| missing("--data X, a pack or a folder of identity folders"))?,
             out: self.out.ok_or_else(|| missing("--out RUN, a new folder for the run"))?,
             init: self.init,
+            dry_run: self.dry_run,
         })))
     }
 }

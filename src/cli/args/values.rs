@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::ExportFormat;
+use super::{Channels, ExportFormat};
 use crate::model::config::{PRESETS, Word};
 
 /// `--device`: where to compute.
@@ -46,6 +46,14 @@ pub fn device(text: &str) -> Parsed<Device> {
     }
 }
 
+pub fn channels(text: &str) -> Parsed<Channels> {
+    match text {
+        "rgb" => Ok(Channels::Rgb),
+        "bgr" => Ok(Channels::Bgr),
+        _ => Err("rgb or bgr".to_owned()),
+    }
+}
+
 pub fn threads(text: &str) -> Parsed<usize> {
     whole(text, 1, MOST_THREADS)
 }
@@ -74,11 +82,33 @@ pub fn seed(text: &str) -> Parsed<u64> {
         .ok_or_else(|| format!("a whole number from 0 to {}", i64::MAX))
 }
 
+/// `--seeds`: how many, or which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seeds {
+    Count(usize),
+    List(Vec<u64>),
+}
+
+pub fn seeds(text: &str) -> Parsed<Seeds> {
+    if !text.contains(',') {
+        return whole(text, 1, 1000).map(Seeds::Count);
+    }
+    text.split(',').map(|word| seed(word.trim())).collect::<Parsed<_>>().map(Seeds::List)
+}
+
 pub fn threshold(text: &str) -> Parsed<f64> {
     text.parse()
         .ok()
         .filter(|number| (-1.0..=1.0).contains(number))
         .ok_or_else(|| "a cosine, a number from -1 to 1".to_owned())
+}
+
+/// A share of something, neither none of it nor all.
+pub fn rate(text: &str) -> Parsed<f64> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0.0 && *number < 1.0)
+        .ok_or_else(|| "a share between 0 and 1, such as 1e-3".to_owned())
 }
 
 pub fn input(text: &str) -> Parsed<Input> {

@@ -17,13 +17,12 @@ mod relief;
 mod scene;
 mod skin;
 
+use super::image::{self, Compression};
 use crate::error::{Error, Result};
-use crate::files::{folder_of, sync_folder};
+use crate::files::{self, NewFolder};
 use crate::random::Random;
 use crate::shape::HR;
 use rayon::prelude::*;
-use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -55,66 +54,18 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
     if identities == 0 || images == 0 {
         return Err(Error::Usage("synthetic faces need at least one identity and one image".into()));
     }
-    refuse_occupied(out)?;
-    let parent = folder_of(out);
-    fs::create_dir_all(parent).map_err(Error::io("cannot create", parent))?;
-    let scratch = tempfile::Builder::new()
-        .prefix(".synth-")
-        .tempdir_in(parent)
-        .map_err(Error::io("cannot create a folder in", parent))?;
+    files::check_new(out)?;
+    let folder = NewFolder::create(out)?;
     let done = AtomicUsize::new(0);
     (0..identities).into_par_iter().try_for_each(|identity| {
-        let folder = scratch.path().join(format!("id{identity:05}"));
-        fs::create_dir(&folder).map_err(Error::io("cannot create", &folder))?;
-        for image in 0..images {
-            let file = folder.join(format!("{image:04}.png"));
-            let bytes = encode(&face(seed, identity, image), &file)?;
-            store(&file, &bytes).map_err(Error::io("cannot write", &file))?;
+        let person = folder.path().join(format!("id{identity:05}"));
+        for picture in 0..images {
+            // Sensor noise does not compress; trying hard would double the time of a picture.
+            let bytes = image::encode(HR.1, HR.0, &face(seed, identity, picture), Compression::Fast)?;
+            folder.write(&person.join(format!("{picture:04}.png")), &bytes)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
-        sync_folder(&folder)
+        Ok(())
     })?;
-    publish(scratch, out, parent)
-}
-
-fn store(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut opened = fs::File::create_new(file)?;
-    opened.write_all(bytes)?;
-    opened.sync_all()
-}
-
-fn refuse_occupied(out: &Path) -> Result<()> {
-    match fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            Err(Error::Output(format!("{} is not empty: name a new folder, or empty this one", out.display())))
-        }
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(_) if out.is_file() => Err(Error::Output(format!("{} is a file: name a new folder", out.display()))),
-        Err(source) => Err(Error::io("cannot read", out)(source)),
-    }
-}
-
-/// Gives the finished folder its name. A rename replaces an empty folder in one step, and fails on one that filled up meanwhile.
-fn publish(scratch: tempfile::TempDir, out: &Path, parent: &Path) -> Result<()> {
-    sync_folder(scratch.path())?;
-    fs::rename(scratch.path(), out).map_err(Error::io("cannot rename the finished folder to", out))?;
-    // The name is gone, so there is nothing left to clean up.
-    let _ = scratch.keep();
-    sync_folder(parent)
-}
-
-/// PNG bytes of one picture.
-fn encode(rgb: &[u8], file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, HR.1 as u32, HR.0 as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // Sensor noise does not compress; trying hard would double the time of a picture.
-    encoder.set_compression(png::Compression::Fast);
-    encoder
-        .write_header()
-        .and_then(|mut writer| writer.write_image_data(rgb))
-        .map_err(|reason| Error::Output(format!("{}: cannot be encoded as PNG: {reason}", file.display())))?;
-    Ok(bytes)
+    folder.publish()
 }

@@ -29,6 +29,7 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("quick", include_str!("../../../configs/quick.toml")),
     ("lfw", include_str!("../../../configs/lfw.toml")),
     ("paper", include_str!("../../../configs/paper.toml")),
+    ("ablate-quick", include_str!("../../../configs/ablate-quick.toml")),
 ];
 
 /// No configuration written by a person is larger, in bytes.
@@ -119,7 +120,7 @@ impl Default for Data {
     }
 }
 
-/// `[loss]`: total = alpha pixel + beta1 softmax + beta2 center.
+/// `[loss]`: total = alpha pixel + beta1 softmax + beta2 center + distill cosine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Loss {
     pub alpha: f64,
@@ -128,7 +129,8 @@ pub struct Loss {
     pub center_update: CenterUpdate,
     /// Step of the `wen` update; `caffe` uses the learning rate.
     pub center_rate: f64,
-    /// Weight of the distillation loss; 0 = off.
+    /// Weight of the distillation loss, 1 - the cosine between the feature and that of a frozen recogniser on the HR picture;
+    /// 0 = off. Used by modes whose recogniser sees low resolution.
     pub distill: f64,
     pub center_init: CenterInit,
 }
@@ -144,6 +146,13 @@ impl Default for Loss {
             distill: 0.0,
             center_init: CenterInit::Uniform,
         }
+    }
+}
+
+impl Loss {
+    /// Whether a stage of this mode learns from a teacher as well.
+    pub fn distills(&self, mode: Mode) -> bool {
+        self.distill > 0.0 && mode.recognizes_low()
     }
 }
 
@@ -211,7 +220,7 @@ impl Config {
         Config::parse(&path.display().to_string(), &text, overrides)
     }
 
-    /// Reads an embedded preset: `quick`, `lfw` or `paper`.
+    /// Reads an embedded preset: `quick`, `lfw`, `paper` or `ablate-quick`.
     ///
     /// # Errors
     /// `Usage` for any other name, and as [`Config::load`].

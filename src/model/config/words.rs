@@ -129,6 +129,11 @@ impl Mode {
         self != Mode::Hallucination
     }
 
+    /// Whether the recogniser sees a picture that was of low resolution.
+    pub fn recognizes_low(self) -> bool {
+        self.trains_recognizer() && self != Mode::RecognitionHr
+    }
+
     /// Whether the hallucinator is part of the graph, moving or frozen.
     pub fn runs_hallucinator(self) -> bool {
         matches!(self, Mode::Hallucination | Mode::RecognitionOnHallucinated | Mode::Joint)

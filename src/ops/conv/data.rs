@@ -4,24 +4,24 @@
 //! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
 
 use super::entries::{Choice, Entries, Walk};
-use super::forward::{Tail, for_pieces};
+use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
 use super::wide::{Wide, widen};
-use super::{EPILOGUE_ADD, Geometry, block_rows, locate};
+use super::{Geometry, block_rows, locate};
+use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::{Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, bf16, formats, mismatch};
+use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, Type, bf16, formats, mismatch, part};
+use crate::shape::Shape;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Gradient to the input of a convolution. Inputs: dy, w, x (for its shape alone), then with `add` a tensor of x's shape that is
-/// added at the end (the gradient of a skip); output: dx.
+/// Gradient to the input of a convolution. Inputs: dy, w, x (for its shape alone), then what the tail takes; outputs: the tail's.
 #[derive(Clone, Debug)]
 pub struct ConvData {
     pub stride: usize,
     pub pad: usize,
-    pub add: bool,
+    pub tail: GradientTail,
 }
 
 static DATA: Entries = Entries::new(
@@ -32,9 +32,9 @@ static DATA: Entries = Entries::new(
 static EXCHANGE: Formats = formats!("conv", "conv_exchange_filter", exchange_host);
 
 impl ConvData {
-    /// Without a sum in the epilogue.
+    /// Without anything in the epilogue.
     pub fn new(stride: usize, pad: usize) -> Self {
-        ConvData { stride, pad, add: false }
+        ConvData { stride, pad, tail: GradientTail::default() }
     }
 }
 
@@ -44,70 +44,82 @@ impl Op for ConvData {
     }
 
     fn infer(&self, inputs: &[Desc]) -> Result<Vec<Desc>> {
-        let fits = inputs.len() == 3 + usize::from(self.add) && inputs[0].dtype.is_number();
-        if !fits
-            || inputs[1..].iter().any(|desc| desc.dtype != inputs[0].dtype)
-            || inputs[3..].iter().any(|desc| *desc != inputs[2])
-        {
-            return Err(mismatch(self, inputs, "dy, w, x and with add a tensor of x's shape, all f32 or all bf16"));
+        let [dy, w, x, ..] = inputs else { return Err(mismatch(self, inputs, "dy, w, x, then what the tail takes")) };
+        if !dy.dtype.is_number() || w.dtype != dy.dtype || x.dtype != dy.dtype {
+            return Err(mismatch(self, inputs, "dy, w, x, all f32 or all bf16"));
         }
         // An error of the forward op would name that one, not this.
-        match super::Conv::new(self.stride, self.pad, false).infer(&[inputs[2], inputs[1]]).as_deref() {
-            Ok([dy]) if *dy == inputs[0] => Ok(vec![inputs[2]]),
+        match super::Conv::new(self.stride, self.pad, false).infer(&[*x, *w]).as_deref() {
+            Ok([y]) if y == dy => self.tail.infer(self, inputs, 3, *x),
             _ => Err(mismatch(self, inputs, "dy is the shape of x convolved with w")),
         }
     }
 
-    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
-        data_workspace(inputs[1])
+    fn workspace(&self, inputs: &[Desc], outputs: &[Desc]) -> usize {
+        let shapes = [outputs[0], inputs[1], inputs[0]].map(|desc| desc.shape);
+        let geometry = self.geometry(shapes);
+        data_sums(&geometry, inputs[1].dtype, &self.tail).workspace(filter_bytes(inputs[1]))
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let flags = if self.add { EPILOGUE_ADD } else { 0 };
-        let geometry = Geometry::new(io.output(0), io.input(1), io.input(0), self.stride, self.pad, flags);
-        data_launches(geometry, io, Region::ABSENT, io.read(3))
+        let geometry = self.geometry([io.output(0), io.input(1), io.input(0)]);
+        let operands = self.tail.regions(io, 3);
+        data_launches(geometry, io, &self.tail, &operands)
     }
 
     fn absorb(&self, tail: Epilogue, keep: bool) -> Option<Arc<dyn Op>> {
-        (tail == Epilogue::Add && !self.add && !keep).then(|| Arc::new(ConvData { add: true, ..self.clone() }) as _)
+        self.tail.absorb(tail, keep).map(|tail| Arc::new(ConvData { tail, ..self.clone() }) as _)
+    }
+}
+
+impl ConvData {
+    fn geometry(&self, [x, w, y]: [Shape; 3]) -> Geometry {
+        Geometry::new(x, w, y, self.stride, self.pad, self.tail.flags())
     }
 }
 
 /// Bytes for the filter packed phase by phase on the cpu, or with outputs and channels exchanged on a card; the former is more.
-pub(super) fn data_workspace(filter: Desc) -> usize {
+pub(super) fn filter_bytes(filter: Desc) -> usize {
     let w = filter.shape;
     filter.bytes().max(4 * gemm::packed_len(w.n * w.h * w.w, w.c))
 }
 
-/// Rewrites the filter into the workspace, then computes dx (output 0) and the value kept before PReLU (output 1) from dy (input 0).
-pub(super) fn data_launches(geometry: Geometry, io: &Io, slope: Region, residual: Region) -> Vec<Launch> {
+fn data_sums(geometry: &Geometry, dtype: Type, tail: &GradientTail) -> Sums {
+    Sums::new(tail, Walk::data(geometry).choose(&DATA, dtype).grid, geometry.c as usize)
+}
+
+/// Rewrites the filter into the workspace, then computes dx (output 0) from dy (input 0), then adds what the tail sums.
+pub(super) fn data_launches(geometry: Geometry, io: &Io, tail: &GradientTail, operands: &Operands) -> Vec<Launch> {
     let Place { desc, region } = io.inputs[1];
     let Choice { kernel, grid, block, shared } = Walk::data(&geometry).choose(&DATA, desc.dtype);
     let params = bytemuck::bytes_of(&geometry).to_vec();
-    vec![
-        Launch {
-            kernel: EXCHANGE.of(desc.dtype),
-            grid: [desc.shape.elements().div_ceil(256) as u32, 1, 1],
-            block: [256, 1, 1],
-            shared: 0,
-            reads: vec![region],
-            writes: vec![io.workspace],
-            params: params.clone(),
-            flop: 0,
-            label: Default::default(),
-        },
-        Launch {
-            kernel,
-            grid,
-            block,
-            shared,
-            reads: vec![io.read(0), io.workspace, slope, residual],
-            writes: vec![io.write(0), io.write(1)],
-            params,
-            flop: geometry.flop(),
-            label: Default::default(),
-        },
-    ]
+    let sums = data_sums(&geometry, desc.dtype, tail);
+    let offset = filter_bytes(desc);
+    let filter = part(io.workspace, 0, offset);
+    let partials = sums.partials(io.workspace, offset);
+    let exchange = Launch {
+        kernel: EXCHANGE.of(desc.dtype),
+        grid: [desc.shape.elements().div_ceil(256) as u32, 1, 1],
+        block: [256, 1, 1],
+        shared: 0,
+        reads: vec![region],
+        writes: vec![filter],
+        params: params.clone(),
+        flop: 0,
+        label: Default::default(),
+    };
+    let data = Launch {
+        kernel,
+        grid,
+        block,
+        shared,
+        reads: vec![io.read(0), filter, operands.slope, operands.residual, operands.z],
+        writes: vec![io.write(0), operands.before, partials[0], partials[1]],
+        params,
+        flop: geometry.flop(),
+        label: Default::default(),
+    };
+    [exchange, data].into_iter().chain(sums.launches(io.workspace, offset, operands)).collect()
 }
 
 /// The taps along one axis that reach positions of one phase, in ascending order of the position they read.
@@ -162,16 +174,19 @@ fn exchange_host<T: Number>(mut args: HostArgs) {
 
 fn data_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
-    let (dy, packed, residual) = (widen(args.input::<T>(0)), args.input::<f32>(1), widen(args.input::<T>(3)));
-    let tail = Tail { bias: &[], slope: args.input(2), residual: &residual };
+    let packed = args.input::<f32>(1);
+    let [dy, residual, z] = [0, 3, 4].map(|read| widen(args.input::<T>(read)));
+    let tail = Tail { bias: &[], slope: args.input(2), residual: &residual, z: &z };
     let (mut dx, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
+    let [slopes, biases] = [2, 3].map(|write| args.output::<f32>(write));
     let phases = phases(&g);
     let (channels, stride) = (g.c as usize, g.stride as usize);
     // With a stride every phase gets 1/stride^2 of a piece, so pieces grow accordingly.
     let rows = block_rows((g.kh * g.kw * g.o) as usize / (stride * stride)) * stride * stride;
-    for_pieces(dx.f32(), before.f32(), rows * channels, |piece, dx, before| {
+    let whole = Written { y: dx.f32(), before: before.f32(), slopes, biases };
+    for_pieces(whole, (rows, channels), |piece, to| {
         for phase in &phases {
-            phase_piece(&g, (&dy, packed), phase, tail, (piece * rows, args.level), dx, before);
+            phase_piece(&g, (&dy, packed), phase, tail, (piece * rows, args.level), to);
         }
     });
     dx.finish();
@@ -184,12 +199,11 @@ fn phase_piece(
     phase: &Phase,
     tail: Tail,
     (first, level): (usize, crate::backend::cpu::simd::Level),
-    dx: &mut [f32],
-    before: &mut [f32],
+    to: &mut Written,
 ) {
     let (channels, outputs) = (g.c as usize, g.o as usize);
     let (stride, pad) = (g.stride as usize, g.pad as usize);
-    let pixels: Vec<usize> = (0..dx.len() / channels)
+    let pixels: Vec<usize> = (0..to.y.len() / channels)
         .filter(|row| {
             let (_, y, x) = locate(first + row, g.h as usize, g.w as usize);
             (y + pad) % stride == phase.row && (x + pad) % stride == phase.column
@@ -215,9 +229,7 @@ fn phase_piece(
         );
     }
     for (pixel, sums) in pixels.iter().zip(sums.chunks_exact(width)) {
-        let at = pixel * channels..(pixel + 1) * channels;
-        let kept = if before.is_empty() { &mut [] } else { &mut before[at.clone()] };
-        tail.finish(sums, (first + pixel) * channels, &mut dx[at], kept);
+        tail.finish(sums, (first + pixel) * channels, to.pixel(*pixel, channels));
     }
 }
 

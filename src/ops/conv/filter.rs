@@ -15,6 +15,7 @@ use crate::ops::{Desc, Io, Number, Op, Type, bf16, mismatch};
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Gradient to filter and bias. Inputs: x, dy, both f32 or both bf16, and w in either format (for its shape alone); outputs: dw, then
 /// with `bias` db, always f32, because they are sums that go to the f32 master weights.
@@ -119,6 +120,10 @@ impl Op for ConvFilter {
                 label: Default::default(),
             },
         ]
+    }
+
+    fn without_sums(&self) -> Option<Arc<dyn Op>> {
+        self.bias.then(|| Arc::new(ConvFilter { bias: false, ..self.clone() }) as _)
     }
 }
 

@@ -1,18 +1,18 @@
 //! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
 
 use super::entries::{Choice, Entries, Walk};
+use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
 use super::wide::{Wide, widen};
 use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
     locate, output_extent,
 };
-use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::{Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, bf16, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, bf16, mismatch};
 use crate::shape::Shape;
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Convolution. Inputs: x, w, then bias, slope, residual as far as the flags say; outputs: y, then with `keep` the value before
@@ -88,31 +88,21 @@ impl Op for Conv {
     }
 
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
-        let w = inputs[1].shape;
-        4 * gemm::packed_len(w.image(), w.n)
+        forward_workspace(inputs[1])
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
         let geometry = Geometry::new(io.input(0), io.input(1), io.output(0), self.stride, self.pad, self.flags());
         let mut next = 2;
         let mut optional = |present: bool| {
-            let region = if present { io.read(next) } else { crate::backend::Region::ABSENT };
+            let region = if present { io.read(next) } else { Region::ABSENT };
             next += usize::from(present);
             region
         };
-        let reads = vec![io.read(0), io.read(1), optional(self.bias), optional(self.prelu), optional(self.add)];
-        let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(&FORWARD, io.dtype(0));
-        vec![Launch {
-            kernel,
-            grid,
-            block,
-            shared,
-            reads,
-            writes: vec![io.write(0), io.write(1), io.workspace],
-            params: bytemuck::bytes_of(&geometry).to_vec(),
-            flop: geometry.flop(),
-            label: Default::default(),
-        }]
+        let (bias, slope, residual) = (optional(self.bias), optional(self.prelu), optional(self.add));
+        let [z, dslope, dbias] = [Region::ABSENT; 3];
+        let operands = Operands { residual, z, slope, before: io.write(1), dslope, dbias };
+        vec![forward_launch(geometry, io, bias, &operands, io.workspace, [Region::ABSENT; 2])]
     }
 
     // y = x * w + b:  dx = dy (*) w,  dw = x (*) dy,  db = sum of dy
@@ -146,62 +136,53 @@ impl Op for Conv {
     }
 }
 
-/// The slices an epilogue reads; absent ones are empty.
-#[derive(Clone, Copy)]
-pub(super) struct Tail<'a> {
-    pub bias: &'a [f32],
-    pub slope: &'a [f32],
-    pub residual: &'a [f32],
-}
-
-impl Tail<'_> {
-    /// Finishes one row (a pixel's channels): `sums` is the product, `first` its position in the tensor.
-    pub fn finish(&self, sums: &[f32], first: usize, y: &mut [f32], before: &mut [f32]) {
-        y.copy_from_slice(&sums[..y.len()]);
-        if !self.bias.is_empty() {
-            y.iter_mut().zip(self.bias).for_each(|(y, bias)| *y += bias);
-        }
-        before.copy_from_slice(&y[..before.len()]);
-        if !self.slope.is_empty() {
-            y.iter_mut().zip(self.slope).for_each(|(y, slope)| *y = if *y > 0.0 { *y } else { slope * *y });
-        }
-        if !self.residual.is_empty() {
-            let residual = &self.residual[first..first + y.len()];
-            y.iter_mut().zip(residual).for_each(|(y, residual)| *y += residual);
-        }
+/// The one launch of a convolution forward. Blocks leave sums over pixels in `partials`, where the epilogue makes any.
+pub(super) fn forward_launch(
+    geometry: Geometry,
+    io: &Io,
+    bias: Region,
+    operands: &Operands,
+    workspace: Region,
+    partials: [Region; 2],
+) -> Launch {
+    let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(&FORWARD, io.dtype(0));
+    Launch {
+        kernel,
+        grid,
+        block,
+        shared,
+        reads: vec![io.read(0), io.read(1), bias, operands.slope, operands.residual, operands.z],
+        writes: vec![io.write(0), operands.before, workspace, partials[0], partials[1]],
+        params: bytemuck::bytes_of(&geometry).to_vec(),
+        flop: geometry.flop(),
+        label: Default::default(),
     }
 }
 
-/// Cuts an output, and where it exists the value kept before PReLU, into the same pieces.
-pub(super) fn for_pieces(
-    y: &mut [f32],
-    before: &mut [f32],
-    piece: usize,
-    work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
-) {
-    if before.is_empty() {
-        y.par_chunks_mut(piece).enumerate().for_each(|(index, y)| work(index, y, &mut []));
-    } else {
-        y.par_chunks_mut(piece)
-            .zip(before.par_chunks_mut(piece))
-            .enumerate()
-            .for_each(|(index, (y, before))| work(index, y, before));
-    }
+/// The sums over pixels that a gradient makes which is a convolution forward.
+pub(super) fn forward_sums(geometry: &Geometry, dtype: Type, tail: &GradientTail) -> Sums {
+    Sums::new(tail, Walk::forward(geometry).choose(&FORWARD, dtype).grid, geometry.o as usize)
+}
+
+/// Bytes for the filter packed on the cpu.
+pub(super) fn forward_workspace(filter: Desc) -> usize {
+    4 * gemm::packed_len(filter.shape.image(), filter.shape.n)
 }
 
 fn forward_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
-    let (x, w, residual) = (widen(args.input::<T>(0)), widen(args.input::<T>(1)), widen(args.input::<T>(4)));
-    let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual };
+    let [x, w, residual, z] = [0, 1, 4, 5].map(|read| widen(args.input::<T>(read)));
+    let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual, z: &z };
     let (mut y, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
-    let packed = args.output::<f32>(2);
+    let [packed, slopes, biases] = [2, 3, 4].map(|write| args.output::<f32>(write));
     let (depth, channels) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     gemm::pack_columns(&w, channels, depth, packed);
     let (rows, width) = (block_rows(depth), gemm::panels(channels) * PANEL);
     let right = Right::packed(packed, depth);
-    for_pieces(y.f32(), before.f32(), rows * channels, |piece, y, before| {
+    let whole = Written { y: y.f32(), before: before.f32(), slopes, biases };
+    for_pieces(whole, (rows, channels), |piece, to| {
         let first = piece * rows;
-        let count = y.len() / channels;
+        let count = to.y.len() / channels;
         let mut left = vec![0.0; count * depth];
         let mut sums = vec![0.0; count * width];
         for (row, left) in left.chunks_exact_mut(depth).enumerate() {
@@ -210,9 +191,8 @@ fn forward_host<T: Number>(mut args: HostArgs) {
         let extent = Extent { rows: count, depth, panels: gemm::panels(channels) };
         let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
         gemm::multiply(args.level, extent, left, right, &mut sums, width, false);
-        for (row, (sums, y)) in sums.chunks_exact(width).zip(y.chunks_exact_mut(channels)).enumerate() {
-            let kept = if g.has(EPILOGUE_KEEP) { &mut before[row * channels..][..channels] } else { &mut [] };
-            tail.finish(sums, (first + row) * channels, y, kept);
+        for (row, sums) in sums.chunks_exact(width).enumerate() {
+            tail.finish(sums, (first + row) * channels, to.pixel(row, channels));
         }
     });
     y.finish();

@@ -9,21 +9,24 @@
 //! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
 //! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
 //! * [`filter`]: gradient to w and bias.
+//! * [`epilogue`]: what happens to a finished sum, on the way forward and on the way back.
 //!
 //! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16
 //! runs on tensor cores; `entries` chooses the kernel by the number of channels.
 
 mod data;
 mod entries;
+mod epilogue;
 mod filter;
 mod forward;
 mod transposed;
 mod wide;
 
 pub use data::ConvData;
+pub use epilogue::GradientTail;
 pub use filter::ConvFilter;
 pub use forward::Conv;
-pub use transposed::TransposedConv;
+pub use transposed::{TransposedConv, TransposedConvData};
 
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -59,8 +62,12 @@ pub const EPILOGUE_BIAS: u32 = 1;
 pub const EPILOGUE_PRELU: u32 = 2;
 /// The epilogue adds a tensor of the output's shape, after PReLU.
 pub const EPILOGUE_ADD: u32 = 4;
-/// The value before PReLU is written as well.
+/// The value before PReLU, or before its gradient, is written as well.
 pub const EPILOGUE_KEEP: u32 = 8;
+/// The epilogue takes the gradient of PReLU, after the sum with another tensor, and sums the slopes' gradients.
+pub const EPILOGUE_PRELU_GRADIENT: u32 = 16;
+/// The epilogue sums what comes of that over all pixels.
+pub const EPILOGUE_BIAS_SUMS: u32 = 32;
 
 impl Geometry {
     fn new(x: Shape, filter: Shape, y: Shape, stride: usize, pad: usize, epilogue: u32) -> Self {

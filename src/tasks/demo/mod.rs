@@ -12,11 +12,11 @@ pub use findings::{Difference, Findings, Row};
 
 use crate::data::align::Alignment;
 use crate::data::faces::Source;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model;
 use crate::model::config::{Config, Mode, Overrides, Word};
-use crate::tasks::network::Network;
 use crate::tasks::{Context, Listener, eval, train};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -161,13 +161,9 @@ fn scoring(out: &Path, mode: Mode, input: model::Source) -> eval::Request {
         model: run(out, mode),
         data: test(out),
         pairs: Some(out.join(PAIRS)),
-        fold: None,
         input: Some(input),
-        out: None,
         mirror: true,
-        allow_missing: false,
-        crop: None,
-        landmarks: None,
+        ..Default::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `doctor`: which devices there are, which kernels, and whether they compute what they should.
 
+mod lone_ops;
 mod self_test;
 
 pub use self_test::Check;
@@ -7,7 +8,8 @@ pub use self_test::Check;
 use crate::backend::cpu::simd::Level;
 use crate::backend::{self, Choice, Info, libcuda};
 use crate::error::Result;
-use crate::model::config::{CenterUpdate, Config, Hallucinator, Mode, Overrides, Word};
+use crate::graph::Plan;
+use crate::model::config::{Config, Hallucinator, Mode, Overrides, Precision, Word};
 use crate::model::{self, Model};
 use crate::tasks::Context;
 use std::collections::BTreeSet;
@@ -25,8 +27,8 @@ pub struct Findings {
     pub cuda: std::result::Result<Info, String>,
     /// Rooms whose kernels this program has for a CUDA device.
     pub cuda_rooms: Vec<&'static str>,
-    /// Room and entry of every kernel that training and inference launch, sorted.
-    pub kernels: Vec<(&'static str, &'static str)>,
+    /// Every kernel that the self-test or the published networks launch, sorted.
+    pub kernels: Vec<Kernel>,
     pub self_test: Vec<Check>,
 }
 
@@ -36,6 +38,18 @@ impl Findings {
         self.self_test.iter().all(|check| check.pass)
     }
 }
+
+/// A kernel of this program.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    pub room: &'static str,
+    pub entry: &'static str,
+    /// Whether the self-test launched it.
+    pub tested: bool,
+}
+
+/// Kernels by room and entry.
+type Launched = BTreeSet<(&'static str, &'static str)>;
 
 /// The processor.
 #[derive(Clone, Debug)]
@@ -58,13 +72,15 @@ pub struct Processor {
 pub fn doctor(context: &Context) -> Result<Findings> {
     let device = context.open_device()?;
     let info = device.info();
+    let (self_test, tested) = self_test::run(context, &device)?;
+    let all = tested.union(&published()?).copied().collect::<Launched>().into_iter();
     Ok(Findings {
         cpu: processor(info.threads),
         cuda_driver: libcuda::find(),
         cuda: backend::open(Choice::Cuda(0), None).map(|(cuda, _)| cuda.info()).map_err(|error| error.to_string()),
         cuda_rooms: backend::cuda_rooms(),
-        kernels: kernels()?,
-        self_test: self_test::run(context, &device)?,
+        kernels: all.map(|(room, entry)| Kernel { room, entry, tested: tested.contains(&(room, entry)) }).collect(),
+        self_test,
         device: info.name,
     })
 }
@@ -104,24 +120,29 @@ fn tiny(settings: &[(&str, &str)]) -> Result<Config> {
     Config::parse("self-test", "", &Overrides { set, ..Overrides::default() })
 }
 
-/// Every kernel of a training step, over all modes, hallucinators and center updates; inference launches no others.
-fn kernels() -> Result<Vec<(&'static str, &'static str)>> {
-    let mut found = BTreeSet::new();
+/// The kernels of a plan.
+fn launched(plan: &Plan) -> impl Iterator<Item = (&'static str, &'static str)> {
+    plan.launches.iter().map(|launch| (launch.kernel.room, launch.kernel.entry))
+}
+
+/// Every kernel that training the published networks at full size launches, in any mode and both formats; inference launches no others.
+fn published() -> Result<Launched> {
+    let mut found = Launched::new();
     for (_, mode) in Mode::CHOICES {
         for (_, hallucinator) in Hallucinator::CHOICES {
-            for (_, update) in CenterUpdate::CHOICES {
-                let config = tiny(&[
+            for (_, precision) in Precision::CHOICES {
+                let set = [
                     ("train.mode", mode.word()),
                     ("model.hallucinator", hallucinator.word()),
-                    ("loss.center_update", update.word()),
-                ])?;
+                    ("train.precision", precision.word()),
+                ];
+                let set = set.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+                let config = Config::parse("self-test", "", &Overrides { set, ..Overrides::default() })?;
                 let model = Model::trained_by(&config, 2)?;
-                for stage in config.stages() {
-                    let (graph, _) = model::training(&model, &stage.recipe, &stage.loss, 2)?;
-                    found.extend(graph.plan().launches.iter().map(|launch| (launch.kernel.room, launch.kernel.entry)));
-                }
+                let (graph, _) = model::training(&model, &config.train.recipe, &config.loss, 2)?;
+                found.extend(launched(&graph.plan()));
             }
         }
     }
-    Ok(found.into_iter().collect())
+    Ok(found)
 }

@@ -5,14 +5,15 @@ use super::Sample;
 use super::pictures::Pictures;
 use super::restoration::{Quality, Sides};
 use crate::backend::Device;
+use crate::engine::network::{Network, Runner, to_pixels};
 use crate::error::Result;
+use crate::graph::Times;
 use crate::metrics;
 use crate::metrics::verification::cosine;
 use crate::model::Source;
 use crate::resample::{self, Flavour};
 use crate::shape::{HR, LR};
 use crate::tasks::Context;
-use crate::tasks::network::{Network, Runner, to_pixels};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Plan<'a> {
     pub mirror: bool,
     /// How many pictures are kept for a sheet.
     pub samples: usize,
+    /// Whether a batch is timed, layer by layer.
+    pub timed: bool,
 }
 
 /// What was computed, a row a picture.
@@ -39,6 +42,8 @@ pub struct Found {
     /// How near to the originals; empty where there are none.
     pub qualities: Vec<Quality>,
     pub samples: Vec<Sample>,
+    /// Of the model's own way from 24x28.
+    pub times: Times,
 }
 
 impl Found {
@@ -79,18 +84,48 @@ impl Plan<'_> {
             let rows = first..(first + BATCH).min(total);
             let batch = Batch::gather(pictures, rows.clone(), flavour)?;
             let hallucinated = self.batch(&runners, &batch, &mut found)?;
+            if self.timed && first == 0 {
+                runners.low.run_timed(&batch.low.concat(), &mut found.times)?;
+            }
             for row in rows.clone().filter(|row| sampled.contains(row)) {
-                let at = row - first;
-                found.samples.push(Sample {
-                    low: batch.low[at].clone(),
-                    bicubic: batch.bicubic[at].clone(),
-                    hallucinated: hallucinated.get(at).cloned(),
-                    high: batch.high.get(at).map(|high| high.to_vec()),
-                });
+                let quality = found.qualities.get(row).copied();
+                found.samples.push(batch.sample(row - first, &hallucinated, quality));
             }
             context.listener.progress("score", rows.end as u64, total as u64, 1, "");
         }
         Ok(found)
+    }
+
+    /// Some pictures in all their forms, for a sheet.
+    pub fn samples_of(&self, pictures: &Pictures, rows: &[usize]) -> Result<Vec<Sample>> {
+        let batch = Batch::gather(pictures, rows.iter().copied(), self.network.model.config.data.downsample.into())?;
+        let hallucinated = match self.network.model.has_hallucinator && !rows.is_empty() {
+            true => {
+                let runner = self.network.on(self.device, Source::Lr, BATCH.min(rows.len()))?;
+                runner.run(&batch.low.concat())?.pictures.chunks_exact(3 * HR.0 * HR.1).map(to_pixels).collect()
+            }
+            false => Vec::new(),
+        };
+        Ok((0..rows.len()).map(|at| batch.sample(at, &hallucinated, None)).collect())
+    }
+
+    /// The features alone, a row a picture, of what `source` says.
+    pub fn embed(&self, context: &Context, pictures: &Pictures, source: Source) -> Result<Vec<Vec<f32>>> {
+        let total = pictures.len();
+        let runner = self.network.on(self.device, source, BATCH.min(total))?;
+        let flavour: Flavour = self.network.model.config.data.downsample.into();
+        let mut features = Vec::with_capacity(total);
+        for first in (0..total).step_by(BATCH) {
+            context.check_stopped()?;
+            let rows = first..(first + BATCH).min(total);
+            let batch: Vec<Vec<u8>> = match source {
+                Source::Hr => rows.clone().filter_map(|row| pictures.high(row).map(<[u8]>::to_vec)).collect(),
+                Source::Lr => rows.clone().map(|row| pictures.low(row, flavour)).collect::<Result<_>>()?,
+            };
+            features.extend(runner.embed(&batch.concat(), self.mirror)?.0);
+            context.listener.progress("embed", rows.end as u64, total as u64, 1, "");
+        }
+        Ok(features)
     }
 
     fn runners(&self, pictures: &Pictures) -> Result<Runners> {
@@ -108,17 +143,17 @@ impl Plan<'_> {
 
     /// Runs a batch, appends what it finds, and gives the hallucinated pictures of a model that makes them.
     fn batch(&self, runners: &Runners, batch: &Batch, found: &mut Found) -> Result<Vec<Vec<u8>>> {
-        let (low, units) = self.features(&runners.low, &batch.low, LR)?;
+        let (low, units) = runners.low.embed(&batch.low.concat(), self.mirror)?;
         let hallucinated: Vec<Vec<u8>> = match self.network.model.has_hallucinator {
             true => units.par_chunks_exact(3 * HR.0 * HR.1).map(to_pixels).collect(),
             false => Vec::new(),
         };
         let high = match &runners.high {
-            Some(runner) => self.features(runner, &batch.high, HR)?.0,
+            Some(runner) => runner.embed(&batch.high.concat(), self.mirror)?.0,
             None => Vec::new(),
         };
         let bicubic = match &runners.bicubic {
-            Some(runner) => self.features(runner, &batch.low, LR)?.0,
+            Some(runner) => runner.embed(&batch.low.concat(), self.mirror)?.0,
             None => Vec::new(),
         };
         // Without a hallucinator the model's way from low resolution is bicubic.
@@ -149,34 +184,10 @@ impl Plan<'_> {
         found.high.extend(high);
         Ok(hallucinated)
     }
-
-    /// Features of each picture (none without a recogniser), and what the recogniser saw, unrounded.
-    fn features(
-        &self,
-        runner: &Runner,
-        pictures: &[impl AsRef<[u8]> + Sync],
-        size: (usize, usize),
-    ) -> Result<(Vec<Vec<f32>>, Vec<f32>)> {
-        let model = &self.network.model;
-        let width = if model.has_recognizer { model.config.model.features } else { 0 };
-        let straight: Vec<u8> = pictures.iter().flat_map(|picture| picture.as_ref()).copied().collect();
-        let outputs = runner.run(&straight)?;
-        if width == 0 {
-            return Ok((Vec::new(), outputs.pictures));
-        }
-        let mut features: Vec<Vec<f32>> = outputs.features.chunks_exact(width).map(<[f32]>::to_vec).collect();
-        if self.mirror {
-            let mirrored: Vec<u8> =
-                straight.chunks_exact(3 * size.1).flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
-            let second = runner.run(&mirrored)?.features;
-            features.iter_mut().zip(second.chunks_exact(width)).for_each(|(row, second)| row.extend_from_slice(second));
-        }
-        Ok((features, outputs.pictures))
-    }
 }
 
 impl<'a> Batch<'a> {
-    fn gather(pictures: &'a Pictures, rows: std::ops::Range<usize>, flavour: Flavour) -> Result<Self> {
+    fn gather(pictures: &'a Pictures, rows: impl Iterator<Item = usize> + Clone, flavour: Flavour) -> Result<Self> {
         let low: Vec<Vec<u8>> = rows.clone().map(|row| pictures.low(row, flavour)).collect::<Result<_>>()?;
         let enlarged = |low: &Vec<u8>| {
             let mut bicubic = vec![0; 3 * HR.0 * HR.1];
@@ -184,5 +195,15 @@ impl<'a> Batch<'a> {
         };
         let bicubic = low.par_iter().map(enlarged).collect::<Result<_>>()?;
         Ok(Batch { high: rows.filter_map(|row| pictures.high(row)).collect(), low, bicubic })
+    }
+    /// One of its pictures in all its forms.
+    fn sample(&self, at: usize, hallucinated: &[Vec<u8>], quality: Option<Quality>) -> Sample {
+        Sample {
+            low: self.low[at].clone(),
+            bicubic: self.bicubic[at].clone(),
+            hallucinated: hallucinated.get(at).cloned(),
+            high: self.high.get(at).map(|high| high.to_vec()),
+            quality,
+        }
     }
 }

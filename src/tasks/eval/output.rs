@@ -1,43 +1,35 @@
 //! The folder of details that `eval --out` writes: scores, ROC, pictures, a report. Written whole, at the end.
 
-use super::{Evaluation, Request, Restoration, Verification};
-use crate::error::{Error, Result};
+use super::{Evaluation, Identification, Mistake, Request, Restoration, Sample, Share, Verification};
+use crate::error::Result;
 use crate::files;
 use crate::report::charts::{self, Series};
+use crate::report::grid::{self, Tile};
 use crate::report::html::Report;
+use crate::shape::{HR, LR};
+use crate::tasks::times;
 use std::fmt::Write;
-use std::io::ErrorKind;
 use std::path::Path;
-
-/// Refuses a folder that is not new or empty.
-pub fn check(out: &Path) -> Result<()> {
-    let place = out.display();
-    if out.file_name().is_none() {
-        return Err(Error::Output(format!("{place} is not the name of a new folder; give one to --out")));
-    }
-    match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::Output(format!("{place}: not empty; give a new folder to --out"))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("cannot use as the output folder", out)(error)),
-    }
-}
 
 /// Writes everything, or nothing.
 pub fn write(out: &Path, request: &Request, evaluation: &Evaluation) -> Result<()> {
-    let sheet = evaluation.sheet()?.png()?;
     let json = format!("{:#}\n", evaluation.to_json());
     let page = report(request, evaluation)?.render();
-    let mut files: Vec<(&str, Vec<u8>)> =
-        vec![("sheet.png", sheet), ("eval.json", json.into_bytes()), ("report.html", page.into_bytes())];
+    let mut files: Vec<(&str, Vec<u8>)> = vec![("eval.json", json.into_bytes()), ("report.html", page.into_bytes())];
+    if !evaluation.samples.is_empty() {
+        files.push(("sheet.png", evaluation.sheet()?.png()?));
+    }
+    if let Some(identification) = &evaluation.identification {
+        files.push(("probes.csv", probes(identification).into_bytes()));
+    }
     if let Some(verification) = &evaluation.verification {
         let roc = charts::roc("ROC", &[Series::new(verification.input_word(), verification.curve())])?;
         files.push(("roc.svg", roc.svg().as_bytes().to_vec()));
+        let det = charts::det("DET", &[Series::new(verification.input_word(), verification.curve())])?;
+        files.push(("det.svg", det.svg().as_bytes().to_vec()));
         files.push(("scores.csv", scores(verification).into_bytes()));
     }
-    check(out)?;
-    let parent = files::folder_of(out);
-    std::fs::create_dir_all(parent).map_err(Error::io("cannot create the folder", parent))?;
+    files::check_new(out)?;
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
     files::write_folder(out, &files)
 }
@@ -50,6 +42,19 @@ fn scores(verification: &Verification) -> String {
         let (same, right) = (u8::from(pair.same), u8::from(pair.right()));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{a},{b},{same},{},{},{},{right}", pair.fold, pair.score, pair.threshold);
+    }
+    text
+}
+
+/// A line a probe; an impostor has no person, and a place is given where it is among the first 20.
+fn probes(identification: &Identification) -> String {
+    let mut text = String::from("picture,person,nearest,cosine,place\n");
+    for answer in &identification.answers {
+        let person = quoted(answer.person.as_deref().unwrap_or_default());
+        let place = answer.place.map_or(String::new(), |place| place.to_string());
+        let (picture, nearest) = (quoted(&answer.picture), quoted(&answer.nearest));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{picture},{person},{nearest},{},{place}", answer.cosine);
     }
     text
 }
@@ -74,16 +79,74 @@ pub fn report(request: &Request, evaluation: &Evaluation) -> Result<Report> {
         let rows = verification_rows(verification);
         page.section("Verification").table(&["number", "value"], &rows, &verification.recipe());
         let name = format!("{} pairs, input {}", verification.pairs_used, verification.input_word());
-        let roc = charts::roc("ROC", &[Series::new(name, verification.curve())])?;
-        page.chart(&roc, "Pairs with a cosine at or above the threshold are accepted; every threshold is a place.");
+        let series = [Series::new(name, verification.curve())];
+        let accepted = "Pairs with a cosine at or above the threshold are accepted; every threshold is a place.";
+        page.chart(&charts::roc("ROC", &series)?, accepted);
+        page.chart(&charts::det("DET", &series)?, "The same places as errors of both kinds; lower is better.");
+    }
+    if let Some(identification) = &evaluation.identification {
+        let header = ["number", "share", "95 % interval"];
+        page.section("Identification").table(&header, &identification_rows(identification), &identification.recipe());
     }
     if let Some(restoration) = &evaluation.restoration {
         let caption = format!("Means over {} pictures, each rounded to 8 bits", restoration.pictures.len());
         let header = ["recipe", "bicubic", "hallucinated"];
         page.section("Restoration").table(&header, &restoration_rows(restoration), &caption);
     }
-    page.section("Pictures").picture(&evaluation.sheet()?, "Pictures spread evenly over those that were scored")?;
+    let caption =
+        "Pictures spread evenly over those that were scored; PSNR[RGB] and the cosine to HR under the restored ones";
+    if !evaluation.samples.is_empty() {
+        page.section("Pictures").picture(&evaluation.sheet()?, caption)?;
+    }
+    for (same, heading) in [(false, "Different people, accepted"), (true, "One person, rejected")] {
+        let kind: Vec<&Mistake> = evaluation.mistakes.iter().filter(|mistake| mistake.pair.same == same).collect();
+        if !kind.is_empty() {
+            mistakes(page.section(heading), &kind)?;
+        }
+    }
+    times::add(&mut page, "Time of each layer, 24x28 to features", &evaluation.times);
     Ok(page)
+}
+
+/// The worst mistakes of one kind: a row of pictures a pair, and their names.
+fn mistakes(page: &mut Report, mistakes: &[&Mistake]) -> Result<()> {
+    let (mut captions, mut sheet, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, Mistake { pair, pictures }) in mistakes.iter().enumerate() {
+        let columns = |side: &'static str, sample| {
+            tiles(sample).into_iter().map(move |(name, tile)| (format!("{side} {name}"), tile))
+        };
+        let (names, tiles): (Vec<String>, Vec<Tile>) =
+            columns("A", &pictures[0]).chain(columns("B", &pictures[1])).unzip();
+        captions = names;
+        sheet.push(tiles);
+        let place = |number: f64| format!("{number:.4}");
+        rows.push(vec![
+            (number + 1).to_string(),
+            pair.a.clone(),
+            pair.b.clone(),
+            place(pair.score),
+            place(pair.threshold),
+        ]);
+    }
+    let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
+    page.picture(&grid::sheet(&captions, &sheet)?, "A row a pair, in the order of the table")?;
+    page.table(
+        &["row", "A", "B", "cosine", "threshold"],
+        &rows,
+        "The furthest from the threshold that answered it comes first",
+    );
+    Ok(())
+}
+
+/// The forms that tell why a pair was mistaken: LR, what the recogniser saw of it, HR.
+fn tiles(sample: &Sample) -> Vec<(&'static str, Tile<'_>)> {
+    let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
+    let enlarged = match &sample.hallucinated {
+        Some(hallucinated) => ("halluc.", tile(HR, hallucinated)),
+        None => ("bicubic", tile(HR, &sample.bicubic)),
+    };
+    let high = sample.high.iter().map(|high| ("HR", tile(HR, high)));
+    [("LR", tile(LR, &sample.low)), enlarged].into_iter().chain(high).collect()
 }
 
 fn verification_rows(verification: &Verification) -> Vec<Vec<String>> {
@@ -103,6 +166,22 @@ fn verification_rows(verification: &Verification) -> Vec<Vec<String>> {
     .into_iter()
     .map(|(name, value)| vec![name.to_owned(), value])
     .collect()
+}
+
+fn identification_rows(identification: &Identification) -> Vec<Vec<String>> {
+    let row = |name: String, found: Option<Share>| match found {
+        Some(Share { share, interval }) => vec![
+            name,
+            format!("{:.2} %", 100.0 * share),
+            format!("{:.2} to {:.2} %", 100.0 * interval.low, 100.0 * interval.high),
+        ],
+        None => vec![name, "-".to_owned(), "-".to_owned()],
+    };
+    let ranks = identification.ranks.iter().map(|rank| row(format!("rank-{}", rank.k), Some(rank.found)));
+    let rates = identification.rates.iter();
+    ranks
+        .chain(rates.map(|rate| row(format!("DIR at FAR {}", rate.name), rate.detected.map(|found| found.1))))
+        .collect()
 }
 
 fn restoration_rows(restoration: &Restoration) -> Vec<Vec<String>> {

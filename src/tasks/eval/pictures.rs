@@ -1,9 +1,9 @@
 //! The pictures that are scored, read and cut: 96x112 ones, or 24x28 ones that are as they are. Knows nothing of pairs.
 
 use super::Request;
-use crate::data::align::{Alignment, prepare};
-use crate::data::faces::{Faces, Source};
-use crate::data::image::{self, Picture};
+use crate::data::align::{Alignment, CentreCuts, prepare};
+use crate::data::faces::{Faces, Source, centre_cut_warning};
+use crate::data::image::Picture;
 use crate::data::pack::FACE;
 use crate::error::{Error, Result};
 use crate::resample::{self, Flavour};
@@ -43,6 +43,13 @@ impl Pictures {
         }
     }
 
+    /// The picture of a subject: the one of this name, or the first one in the folder of this name.
+    pub fn of_subject(&self, name: &str) -> Option<usize> {
+        let within =
+            |other: &str| other.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (0..self.len()).find(|row| within(self.name(*row)))
+    }
+
     /// The 96x112 pixels of picture `i < len()`.
     pub fn high(&self, i: usize) -> Option<&[u8]> {
         match self {
@@ -73,14 +80,13 @@ pub fn open(
     cut: impl FnOnce() -> Result<Alignment>,
 ) -> Result<Pictures> {
     let mut progress = |done: usize, total: usize| context.listener.progress("read", done as u64, total as u64, 1, "");
-    if !request.data.is_dir() {
+    if source.is_pack() {
         return Ok(Pictures::High(source.load(rows, &Alignment::None, &mut progress)?));
     }
     let listing = source.listing().subset(rows);
-    let read = |name: &String| image::read(&request.data.join(name));
     let is_low = |picture: &Picture| (picture.height, picture.width) == LR;
-    let low = match listing.names.first() {
-        Some(first) => is_low(&read(first)?),
+    let low = match rows.first() {
+        Some(first) => is_low(&source.picture(*first)?),
         None => return Err(Error::Input(format!("{}: no picture is left to score", request.data.display()))),
     };
     let alignment = if low { Alignment::None } else { cut()? };
@@ -92,36 +98,36 @@ pub fn open(
             request.data.display()
         ))
     })?;
-    let take = |name: &String, pixels: &mut [u8]| -> Result<bool> {
-        let picture = read(name)?;
+    let take = |row: usize, name: &String, pixels: &mut [u8]| -> Result<Option<(usize, usize)>> {
+        let picture = source.picture(row)?;
         if is_low(&picture) != low {
             let first = &listing.names[0];
             let what = if low { "is not 24x28 as" } else { "is 24x28, unlike" };
             return Err(Error::Input(format!("{name} {what} {first}: score pictures of one kind at a time")));
         }
+        let size = (picture.height, picture.width);
         let (picture, centred) = if low { (picture, false) } else { prepare(&picture, name, &alignment)? };
         pixels.copy_from_slice(&picture.rgb);
-        Ok(centred)
+        Ok(centred.then_some(size))
     };
     let mut pixels = vec![0; bytes];
-    let (mut done, mut centred) = (0, 0);
-    for (pixels, names) in pixels.chunks_mut(CHUNK * size).zip(listing.names.chunks(CHUNK)) {
+    let (mut done, mut centred) = (0, CentreCuts::default());
+    let named: Vec<(usize, &String)> = rows.iter().copied().zip(&listing.names).collect();
+    for (pixels, named) in pixels.chunks_mut(CHUNK * size).zip(named.chunks(CHUNK)) {
         context.check_stopped()?;
         // All are collected, so that the error is the first picture's whatever thread was first.
-        let cuts: Vec<Result<bool>> =
-            pixels.par_chunks_exact_mut(size).zip(names).map(|(pixels, name)| take(name, pixels)).collect();
-        for cut in cuts {
-            centred += usize::from(cut?);
+        let cuts: Vec<Result<Option<(usize, usize)>>> = pixels
+            .par_chunks_exact_mut(size)
+            .zip(named)
+            .map(|(pixels, (row, name))| take(*row, name, pixels))
+            .collect();
+        for (cut, (_, name)) in cuts.into_iter().zip(named) {
+            centred.add(name, cut?);
         }
-        done += names.len();
+        done += named.len();
         progress(done, listing.len());
     }
-    if centred > 0 {
-        context.listener.warn(&format!(
-            "{centred} pictures of {} are not 96x112 and were cut in the centre: crop or landmarks do better",
-            request.data.display()
-        ));
-    }
+    centre_cut_warning(&centred, &request.data).iter().for_each(|warning| context.listener.warn(warning));
     Ok(if low {
         Pictures::Low { names: listing.names, pixels }
     } else {

@@ -1,23 +1,26 @@
-//! Pairs of a protocol and their scores: which pictures are needed, then folds, thresholds and the ROC. Knows features by row,
-//! nothing of the networks that made them.
+//! The scores of a protocol's pairs and what follows from them: folds, thresholds and the ROC. Knows features, nothing of the
+//! networks that made them.
 
-use super::Request;
-use super::pictures::Pictures;
-use crate::data::folder::Listing;
-use crate::data::lists::Pairs;
+use super::protocol::{Compared, Protocol};
 use crate::error::{Error, Result};
 use crate::metrics::interval::{Interval, wilson};
-use crate::metrics::verification::{Fold, Folds, Roc, blocks, cosine, folded};
+use crate::metrics::projection::Moments;
+use crate::metrics::verification::{Fold, Folds, Roc, blocks, fold_numbers, folded, folded_by};
 use crate::model::Source;
+use rayon::prelude::*;
 use serde_json::{Value as Json, json};
-use std::path::Path;
 
-/// The pairs in question, found among the pictures of the data.
-pub struct Protocol {
-    /// Rows of the listing, whether it is one person, and the fold's number, counted from 1.
-    pairs: Vec<(usize, usize, bool, usize)>,
-    total: usize,
-    fold: Option<usize>,
+/// What is done to features before they are compared. What a fold is judged by is fitted on the pairs of the other folds alone (of
+/// the other blocks, where one fold is scored); each feature counts once for every pair it is in, as in `SphereFace`'s evaluation.m.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// The mean is taken off.
+    MeanSubtraction,
+    /// The mean is taken off and so many principal components are kept.
+    Components(usize),
 }
 
 /// Scores of pairs and what follows from them.
@@ -26,6 +29,9 @@ pub struct Verification {
     pub input: Source,
     /// Whether features are `[f(x), f(flip x)]`.
     pub mirror: bool,
+    pub transform: Transform,
+    /// Clips whose frames were pooled; nothing where pictures are compared.
+    pub clips: Option<usize>,
     /// Pairs that have both pictures, of `pairs_total` in question.
     pub pairs_used: usize,
     pub pairs_total: usize,
@@ -48,13 +54,13 @@ pub struct Verification {
 /// One pair.
 #[derive(Clone, Debug)]
 pub struct Scored {
-    /// Paths of the two pictures.
+    /// Paths of the two pictures or clips.
     pub a: String,
     pub b: String,
     pub same: bool,
     /// Number of the fold, counted from 1.
     pub fold: usize,
-    /// Cosine of the features.
+    /// Cosine of the features; where they are transformed, by what was fitted outside the pair's fold (or block).
     pub score: f64,
     /// The threshold that answers this pair: from all pairs outside its fold (or block).
     pub threshold: f64,
@@ -67,107 +73,103 @@ impl Scored {
     }
 }
 
-impl Protocol {
-    /// Reads a list of pairs and finds their pictures. Pictures that are not there are an `Input` error unless they are allowed to
-    /// be missing.
-    pub fn open(path: &Path, request: &Request, listing: &Listing) -> Result<Self> {
-        let place = path.display();
-        let mut pairs = Pairs::read(path)?;
-        if let Some(fold) = request.fold {
-            let count = pairs.folds.len();
-            let chosen = fold.checked_sub(1).and_then(|index| pairs.folds.get(index)).cloned();
-            pairs.folds =
-                vec![chosen.ok_or_else(|| {
-                    Error::Usage(format!("{place} has folds 1 to {count}, so --fold {fold} is none"))
-                })?];
-        }
-        let total = pairs.total();
-        let resolved = pairs.resolve(listing);
-        let used = resolved.used();
-        if let Some(first) = resolved.missing.first() {
-            let advice = match request.allow_missing {
-                false => "give them, or score the rest with --allow-missing",
-                true if used == 0 => "no pair is left to score",
-                true => "",
-            };
-            if !advice.is_empty() {
-                return Err(Error::Input(format!(
-                    "{place}: {used} of {total} pairs have both pictures in {}; {} pictures are missing, the first is \
-                     {first}: {advice}",
-                    request.data.display(),
-                    resolved.missing.len()
-                )));
-            }
-        }
-        let number = |index: usize| request.fold.unwrap_or(index + 1);
-        let mut list = Vec::with_capacity(used);
-        for (index, (fold, places)) in pairs.folds.iter().zip(&resolved.folds).enumerate() {
-            let both = fold.iter().zip(places).filter_map(|(pair, places)| places.map(|(a, b)| (a, b, pair.same)));
-            list.extend(both.map(|(a, b, same)| (a, b, same, number(index))));
-        }
-        Ok(Protocol { pairs: list, total, fold: request.fold })
-    }
+/// Scores every pair; `features` has a row for each subject.
+pub fn score(
+    protocol: &Protocol,
+    features: &[Vec<f32>],
+    transform: Transform,
+    input: Source,
+    mirror: bool,
+) -> Result<Verification> {
+    let same = protocol.same();
+    let part = parts(protocol)?;
+    let folds = match transform {
+        Transform::Plain => folded(&protocol.cosines(features)?, &same, &part)?,
+        Transform::MeanSubtraction => transformed(protocol, features, &part, 0)?,
+        Transform::Components(count) => transformed(protocol, features, &part, count)?,
+    };
+    let Folds { accuracy, stderr, right, folds: parts, scores } = folds;
+    let roc = Roc::new(&scores, &same)?;
+    let name = |subject: usize| protocol.subjects[subject].name.clone();
+    let answered = |((pair, score), part): ((&Compared, &f64), &usize)| Scored {
+        a: name(pair.a),
+        b: name(pair.b),
+        same: pair.same,
+        fold: pair.fold,
+        score: *score,
+        threshold: parts.iter().find(|fold| fold.fold == *part).map_or(0.0, |fold| fold.threshold),
+    };
+    let scored: Vec<Scored> = protocol.pairs.iter().zip(&scores).zip(&part).map(answered).collect();
+    Ok(Verification {
+        input,
+        mirror,
+        transform,
+        clips: protocol.clips.then_some(protocol.subjects.len()),
+        pairs_used: scored.len(),
+        pairs_total: protocol.total,
+        folds: if protocol.fold.is_some() { 1 } else { parts.len() },
+        fold: protocol.fold,
+        accuracy,
+        stderr,
+        interval: wilson(right, scored.len())?,
+        parts,
+        roc,
+        scored,
+    })
+}
 
-    /// The pictures that are needed: rows of the listing, ascending.
-    pub fn rows(&self) -> Vec<usize> {
-        let mut rows: Vec<usize> = self.pairs.iter().flat_map(|(a, b, ..)| [*a, *b]).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        rows
+/// The fold of every pair, or its block where one fold is scored.
+fn parts(protocol: &Protocol) -> Result<Vec<usize>> {
+    match protocol.fold {
+        Some(_) => blocks(&protocol.same()),
+        None => Ok(protocol.pairs.iter().map(|pair| pair.fold).collect()),
     }
+}
 
-    /// Scores every pair; `features` has a row for each of `rows()`, in the same order, and so has `pictures`.
-    pub fn score(
-        &self,
-        pictures: &Pictures,
-        features: &[Vec<f32>],
-        input: Source,
-        mirror: bool,
-    ) -> Result<Verification> {
-        let rows = self.rows();
-        let place = |row: usize| rows.binary_search(&row).ok().filter(|place| *place < features.len());
-        let mut scored = Vec::with_capacity(self.pairs.len());
-        for (a, b, same, fold) in &self.pairs {
-            let (Some(a), Some(b)) = (place(*a), place(*b)) else {
-                return Err(Error::Shape(format!("{} features for {} pictures", features.len(), rows.len())));
-            };
-            let score = cosine(&features[a], &features[b])
-                .map_err(|error| Error::Numeric(format!("{} and {}: {error}", pictures.name(a), pictures.name(b))))?;
-            let (a, b) = (pictures.name(a).to_owned(), pictures.name(b).to_owned());
-            scored.push(Scored { a, b, same: *same, fold: *fold, score, threshold: 0.0 });
-        }
-        let scores: Vec<f64> = scored.iter().map(|pair| pair.score).collect();
-        let same: Vec<bool> = scored.iter().map(|pair| pair.same).collect();
-        let roc = Roc::new(&scores, &same)?;
-        let part = match self.fold {
-            Some(_) => blocks(&same)?,
-            None => scored.iter().map(|pair| pair.fold).collect(),
-        };
-        let Folds { accuracy, stderr, right, folds: parts } = folded(&scores, &same, &part)?;
-        for (pair, part) in scored.iter_mut().zip(&part) {
-            pair.threshold = parts.iter().find(|fold| fold.fold == *part).map_or(0.0, |fold| fold.threshold);
-        }
-        Ok(Verification {
-            input,
-            mirror,
-            pairs_used: scored.len(),
-            pairs_total: self.total,
-            folds: if self.fold.is_some() { 1 } else { parts.len() },
-            fold: self.fold,
-            parts,
-            accuracy,
-            stderr,
-            interval: wilson(right, scored.len())?,
-            roc,
-            scored,
-        })
+/// Refuses more principal components than features of `width` numbers have, or the pairs outside a fold.
+pub fn check(protocol: &Protocol, transform: Transform, width: usize) -> Result<()> {
+    let Transform::Components(count) = transform else { return Ok(()) };
+    if count > width {
+        return Err(Error::Usage(format!(
+            "--pca {count}: the features of this model have {width} numbers to choose from"
+        )));
     }
+    let part = parts(protocol)?;
+    for number in fold_numbers(&part) {
+        let others = 2 * part.iter().filter(|other| **other != number).count();
+        if count >= others {
+            return Err(Error::Usage(format!(
+                "--pca {count}: the pairs outside {} {number} have {others} features only",
+                if protocol.fold.is_some() { "block" } else { "fold" }
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The folds of features without the mean of the other parts' features, along their first principal components where there are any.
+fn transformed(protocol: &Protocol, features: &[Vec<f32>], part: &[usize], components: usize) -> Result<Folds> {
+    let numbers = fold_numbers(part);
+    let width = features.first().map_or(0, Vec::len);
+    let moments_of = |number: &usize| {
+        let own = protocol.pairs.iter().zip(part).filter(|(_, part)| *part == number);
+        let both: Vec<&[f32]> =
+            own.flat_map(|(pair, _)| [features[pair.a].as_slice(), features[pair.b].as_slice()]).collect();
+        Moments::new(&both, width, components > 0)
+    };
+    let moments: Vec<Moments> = numbers.iter().map(moments_of).collect::<Result<_>>()?;
+    folded_by(&protocol.same(), part, |number| {
+        let others = numbers.iter().zip(&moments).filter(|(other, _)| **other != number);
+        let projection = Moments::total(others.map(|(_, moments)| moments))?.fit(components)?;
+        let projected: Vec<Vec<f32>> = features.par_iter().map(|feature| projection.apply(feature)).collect();
+        protocol.cosines(&projected)
+    })
 }
 
 impl Verification {
     /// `hr` or `lr`.
     pub fn input_word(&self) -> &'static str {
-        if self.input == Source::Hr { "hr" } else { "lr" }
+        self.input.word()
     }
 
     /// `600 of 600 pairs, fold 8 in 10 blocks`, `6000 of 6000 pairs, 10 folds`.
@@ -176,7 +178,18 @@ impl Verification {
             Some(fold) => format!("fold {fold} in {} blocks", self.parts.len()),
             None => format!("{} folds", self.folds),
         };
-        format!("{} of {} pairs, {parts}", self.pairs_used, self.pairs_total)
+        let clips = self.clips.map_or(String::new(), |clips| format!(" of {clips} clips"));
+        format!("{} of {} pairs{clips}, {parts}", self.pairs_used, self.pairs_total)
+    }
+
+    /// `[f(x), f(flip x)]`, and what was done to it.
+    pub fn features(&self) -> String {
+        let features = if self.mirror { "[f(x), f(flip x)]" } else { "f(x)" };
+        match self.transform {
+            Transform::Plain => features.to_owned(),
+            Transform::MeanSubtraction => format!("{features} less the mean of the other folds"),
+            Transform::Components(count) => format!("{features}, {count} principal components of the other folds"),
+        }
     }
 
     /// Shares of the ROC: false accepts, true accepts.
@@ -188,8 +201,13 @@ impl Verification {
             .collect()
     }
 
-    /// The contract's `verification`, and besides it which fold and blocks, and the interval over pairs.
+    /// The contract's `verification`, and besides it which fold and blocks, what was done to features, how many clips were pooled, and
+    /// the interval over pairs.
     pub fn to_json(&self) -> Json {
+        let components = match self.transform {
+            Transform::Components(count) => Some(count),
+            _ => None,
+        };
         json!({
             "input": self.input_word(),
             "pairs_used": self.pairs_used,
@@ -197,6 +215,10 @@ impl Verification {
             "folds": self.folds,
             "fold": self.fold,
             "blocks": self.fold.map(|_| self.parts.len()),
+            "mirror": self.mirror,
+            "mean_subtraction": self.transform != Transform::Plain,
+            "pca": components,
+            "clips": self.clips,
             "accuracy": self.accuracy,
             "stderr": self.stderr,
             "interval95": [self.interval.low, self.interval.high],

@@ -1,13 +1,13 @@
 //! The networks as ONNX graphs, made from the same layer tables as the engine's own and with the weights as files order them.
 //! Knows layers, operators and names; what is done with the file is its caller's business.
 
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::formats::onnx::{Attribute, Extent, Graph};
 use crate::formats::safetensors::Tensor;
 use crate::model::{Layer, Model, Source, hallucinator, recognizer};
 use crate::resample::{Flavour, taps};
 use crate::shape::{HR, LR};
-use crate::tasks::network::Network;
 
 /// A network that has a file of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

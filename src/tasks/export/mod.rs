@@ -5,9 +5,10 @@ mod graphs;
 mod probe;
 
 use crate::backend::Device;
+use crate::engine::network::Network;
 use crate::error::Result;
+use crate::files;
 use crate::formats::safetensors::canonical_json;
-use crate::tasks::network::Network;
 use crate::tasks::{Context, output};
 use graphs::Net;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub struct Exported {
 /// `Input` for a model that is wrong, `Output` and `Io` for a place that cannot be written, `Numeric` for a model whose results are
 /// not finite.
 pub fn export(context: &Context, request: &Request) -> Result<Exported> {
-    output::check_folder(&request.out)?;
+    files::check_folder(&request.out)?;
     let (device, files) = match request.format {
         Format::Onnx => {
             let device = context.open_device()?;

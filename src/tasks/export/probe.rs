@@ -4,12 +4,12 @@
 use super::graphs::{Net, size};
 use crate::backend::Device;
 use crate::data::synth;
+use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::formats::npz::{self, Array};
 use crate::model::Source;
 use crate::resample::{Flavour, resize_u8};
 use crate::shape::{HR, LR};
-use crate::tasks::network::Network;
 use std::sync::Arc;
 
 /// Pictures of a probe: different people, drawn by this program, so that nobody's face travels with a model.

@@ -11,15 +11,17 @@ mod start;
 pub use session::{Finished, Losses};
 pub use start::{alignment, beside};
 
+use crate::backend::Device;
 use crate::checkpoint::{Metrics, Origin, Run};
 use crate::data::batch::{Batch, Batches, Sampling};
 use crate::data::faces::Faces;
 use crate::error::{Error, Result};
-use crate::model::config::{Config, Step};
+use crate::model::config::{Config, Recipe, Step};
 use crate::random::Random;
 use crate::tasks::Context;
 use serde_json::json;
 use session::Session;
+use start::Init;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,16 +42,46 @@ pub struct Request {
 /// `Output` where `out` is not empty, `Input` for what is wrong with data, lists or models, `Numeric` where a loss is no longer
 /// finite, `Interrupted` when the user stopped and everything is saved.
 pub fn train(context: &Context, request: &Request) -> Result<Finished> {
-    start::check_supported(&request.config)?;
+    let (device, init, faces) = begin(context, request)?;
+    let origin = Origin { data: request.data.clone(), init: request.init.clone() };
+    let mut session = Session::begin(context, device, request.config.clone(), faces.identities(), init)?;
+    // What does not fit into the device's memory leaves no folder behind.
+    session.enter(0)?;
+    let run = Run::create(&request.out, &request.config.to_toml(), &origin)?;
+    go_on(context, session, faces, &run, 0)
+}
+
+/// What a run would train, as far as it is known before the first step.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    pub device: String,
+    pub pictures: usize,
+    pub identities: usize,
+    pub stages: Vec<Recipe>,
+}
+
+/// Checks all that [`train`] checks before it writes or computes anything, pictures included.
+///
+/// # Errors
+/// As [`train`].
+pub fn rehearse(context: &Context, request: &Request) -> Result<Rehearsed> {
+    let (device, _, faces) = begin(context, request)?;
+    Ok(Rehearsed {
+        device: device.info().name,
+        pictures: faces.len(),
+        identities: faces.identities(),
+        stages: request.config.stages().into_iter().map(|stage| stage.recipe).collect(),
+    })
+}
+
+/// Everything that can be wrong before there is a run.
+fn begin(context: &Context, request: &Request) -> Result<(Arc<dyn Device>, Init, Arc<Faces>)> {
     start::check_out(&request.out)?;
     let device = context.open_device()?;
     let source = start::open_data(&request.config, &request.data)?;
     let init = start::open_init(&request.config, &request.init, &source)?;
     let faces = source.load(context)?;
-    let origin = Origin { data: request.data.clone(), init: request.init.clone() };
-    let run = Run::create(&request.out, &request.config.to_toml(), &origin)?;
-    let session = Session::begin(context, device, request.config.clone(), faces.identities(), init)?;
-    go_on(context, session, faces, &run, 0)
+    Ok((device, init, faces))
 }
 
 /// Goes on with the run in a folder; a finished one is left as it is.
@@ -94,7 +126,9 @@ fn go_on(context: &Context, mut session: Session, faces: Arc<Faces>, run: &Run, 
     for step in first..total {
         let Some(Step { stage, step: stage_step }) = session.config().locate(step) else { break };
         if batches.is_none() || stage_step == 0 {
-            session.enter(stage)?;
+            if !session.is_in(stage) {
+                session.enter(stage)?;
+            }
             batches = Some(Batches::new(Arc::clone(&faces), sampling(session.config(), stage), stage_step)?);
             context.listener.say(&session.stage_line(stage));
         }
@@ -112,7 +146,7 @@ fn go_on(context: &Context, mut session: Session, faces: Arc<Faces>, run: &Run, 
         after_step(context, &mut session, &faces, run, &mut metrics, step + 1)?;
     }
     let finished = session.finish(run, &metrics, started.elapsed().as_secs_f64(), images, &newest)?;
-    report::write(run, session.config(), &session.device().info().name, &finished)?;
+    report::write(run, &session, &finished)?;
     Ok(finished)
 }
 

@@ -1,14 +1,14 @@
 //! The report of a finished run: loss curves, the last samples, the effective configuration. Reads what the run wrote, computes
 //! nothing.
 
-use super::session::Finished;
+use super::session::{Finished, Session};
 use crate::checkpoint::Run;
 use crate::data::image;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
 use crate::report::charts::{self, Axes, Chart, Scale, Series};
 use crate::report::grid::Sheet;
 use crate::report::html::Report;
+use crate::tasks::times;
 use serde_json::Value as Json;
 use std::path::Path;
 
@@ -16,10 +16,17 @@ use std::path::Path;
 const POINTS: usize = 400;
 
 /// Key in the metrics (and name of the file), title, and axis.
-const CURVES: [(&str, &str, Scale); 3] = [
+const CURVES: [(&str, &str, Scale); 4] = [
     ("pixel", "pixel loss (sum of squares / 2, network units)", Scale::Logarithmic),
     ("softmax", "softmax loss (nats)", Scale::Linear),
     ("center", "center loss", Scale::Linear),
+    ("distill", "distillation loss (1 - cosine to the teacher's feature)", Scale::Linear),
+];
+
+/// Of the sample pictures: key, title, and axis.
+const SAMPLES: [(&str, &str, &str); 2] = [
+    ("samples_psnr_rgb", "PSNR[RGB] of the sample pictures", "dB"),
+    ("samples_identity_cosine", "cosine of f(x) of the sample pictures to HR", "cosine"),
 ];
 
 /// The metrics of a run.
@@ -50,9 +57,10 @@ impl History {
         points.chunks(group).map(middle).collect()
     }
 
-    /// PSNR\[RGB\] of the sample pictures over steps; `side` is `bicubic` or `hallucinated`.
-    pub fn samples(&self, side: &str) -> Vec<(f64, f64)> {
-        let point = |line: &Json| Some((line["step"].as_f64()?, line["samples_psnr_rgb"][side].as_f64()?));
+    /// A mean of the sample pictures over steps; `key` is `samples_psnr_rgb` or `samples_identity_cosine`, `side` is `bicubic` or
+    /// `hallucinated`.
+    pub fn samples(&self, key: &str, side: &str) -> Vec<(f64, f64)> {
+        let point = |line: &Json| Some((line["step"].as_f64()?, line[key][side].as_f64()?));
         self.lines.iter().filter_map(point).collect()
     }
 
@@ -66,11 +74,12 @@ impl History {
                 list.push((format!("curves/{key}.svg"), charts::curves(&axes, &[Series::new(key, points)])?));
             }
         }
-        let sides = ["hallucinated", "bicubic"].map(|side| Series::new(side, self.samples(side)));
-        if sides.iter().any(|series| !series.points.is_empty()) {
-            let title = "PSNR[RGB] of the sample pictures";
-            let axes = Axes { title, x: "step", y: "dB", y_scale: Scale::Linear };
-            list.push(("curves/samples_psnr_rgb.svg".to_owned(), charts::curves(&axes, &sides)?));
+        for (key, title, y) in SAMPLES {
+            let sides = ["hallucinated", "bicubic"].map(|side| Series::new(side, self.samples(key, side)));
+            if sides.iter().any(|series| !series.points.is_empty()) {
+                let axes = Axes { title, x: "step", y, y_scale: Scale::Linear };
+                list.push((format!("curves/{key}.svg"), charts::curves(&axes, &sides)?));
+            }
         }
         Ok(list)
     }
@@ -80,12 +89,13 @@ impl History {
 ///
 /// # Errors
 /// `Io`, and `Output` where a chart cannot be drawn.
-pub fn write(run: &Run, config: &Config, device: &str, finished: &Finished) -> Result<()> {
+pub fn write(run: &Run, session: &Session, finished: &Finished) -> Result<()> {
+    let config = session.config();
     let history = History::read(run.folder())?;
     let mut page = Report::new("Training run");
     let origin = run.origin()?;
     page.facts(&[
-        ("device", device),
+        ("device", &session.device().info().name),
         ("data", &origin.data.display().to_string()),
         ("seed", &config.train.seed.to_string()),
         ("steps", &finished.steps.to_string()),
@@ -110,7 +120,10 @@ pub fn write(run: &Run, config: &Config, device: &str, finished: &Finished) -> R
         page.chart(&chart, &format!("{name}, over the steps of all stages; neighbouring steps are averaged"));
     }
     if let Some(sheet) = last_samples(run.folder(), finished.steps) {
-        page.section("Samples").picture(&sheet, "Pictures of the training set after the last step")?;
+        page.section("Samples").picture(&sheet, "Pictures of the training set after the last step; PSNR[RGB] and, with a recogniser, the cosine of f(x) to HR under the restored ones")?;
+    }
+    for (stage, times) in config.stages().iter().zip(session.times()) {
+        times::add(&mut page, &format!("Time of each layer, {}", stage.recipe.mode), times);
     }
     page.section("Configuration").code(&config.to_toml());
     run.write("report.html", page.render().as_bytes())

@@ -3,14 +3,14 @@
 use crate::backend::Device;
 use crate::checkpoint::{self, Checkpoint, Metrics, Run, State};
 use crate::data::batch::Batch;
+use crate::engine::network::{Network, fitting, load};
 use crate::error::{Error, Result};
 use crate::formats::safetensors::{self, Tensor, Tensors};
-use crate::graph::{Program, Value};
+use crate::graph::{Program, Times, Value};
 use crate::model::config::{Config, Stage, Word};
 use crate::model::{self, Model, Parameter, Parameters, Training};
-use crate::tasks::network::{Network, fitting};
+use crate::tasks::Context;
 use crate::tasks::train::start::Init;
-use crate::tasks::{Context, load};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,19 +25,21 @@ pub struct Losses {
     pub pixel: Option<f64>,
     pub softmax: Option<f64>,
     pub center: Option<f64>,
+    pub distill: Option<f64>,
     /// Global L2 norm of the networks' gradients, before clipping.
     pub norm: f64,
 }
 
 impl Losses {
     fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let all = [("pixel", self.pixel), ("softmax", self.softmax), ("center", self.center)];
+        let all =
+            [("pixel", self.pixel), ("softmax", self.softmax), ("center", self.center), ("distill", self.distill)];
         all.into_iter().filter_map(|(name, loss)| loss.map(|loss| (name, loss)))
     }
 
-    /// As the contract's `losses {pixel, softmax, center}`; null where the mode has none.
+    /// As the contract's `losses {pixel, softmax, center}`, and `distill`; null where the mode has none.
     pub fn to_json(&self) -> Json {
-        json!({ "pixel": self.pixel, "softmax": self.softmax, "center": self.center })
+        json!({ "pixel": self.pixel, "softmax": self.softmax, "center": self.center, "distill": self.distill })
     }
 }
 
@@ -58,11 +60,16 @@ pub struct Finished {
     pub run: PathBuf,
 }
 
+/// Steps of a stage that are timed layer by layer, after the first one, in which caches fill and lists are recorded.
+const TIMED: std::ops::Range<u64> = 1..4;
+
 /// A stage on the device.
 struct Live {
     stage: usize,
     program: Program,
     values: Training,
+    /// Steps since the stage was entered in this process.
+    steps: u64,
 }
 
 /// The networks of a run.
@@ -77,7 +84,12 @@ pub struct Session {
     weights: Vec<Vec<f32>>,
     /// Velocities to go on with, from a checkpoint within a stage.
     velocities: Tensors,
+    /// The frozen recogniser that distillation learns from, in the order of the model's teacher: as the recogniser was when the
+    /// first stage with such a loss began.
+    teacher: Option<Vec<Vec<f32>>>,
     live: Option<Live>,
+    /// Of some steps of each stage; none of a stage that was entered for too few.
+    times: Vec<Times>,
     fingerprint: String,
 }
 
@@ -102,7 +114,9 @@ impl Session {
             stages: config.stages(),
             weights: parameters.iter().map(first).collect(),
             velocities: Tensors::new(),
+            teacher: None,
             live: None,
+            times: vec![Times::default(); config.stages().len()],
             fingerprint: init.fingerprint,
             config,
             model,
@@ -120,11 +134,16 @@ impl Session {
         let place = checkpoint.folder.display().to_string();
         for (parameter, weights) in self.parameters.iter().zip(&mut self.weights) {
             if checkpoint.model.tensors.contains_key(&parameter.name) {
-                *weights = parameter.to_memory(&fitting(&checkpoint.model.tensors, parameter, &place)?.data);
+                *weights = parameter_in(&checkpoint.model.tensors, parameter, &place)?;
             }
         }
         if checkpoint.state.stage_step > 0 {
             self.velocities = checkpoint.optimizer.tensors.clone();
+        }
+        let (teacher, kept) = (self.model.teacher(), &checkpoint.optimizer.tensors);
+        if teacher.iter().any(|parameter| kept.contains_key(&parameter.name)) {
+            let weights = |parameter| parameter_in(kept, parameter, &place);
+            self.teacher = Some(teacher.iter().map(weights).collect::<Result<_>>()?);
         }
         Ok(())
     }
@@ -147,8 +166,32 @@ impl Session {
             }
         }
         self.velocities.clear();
-        self.live = Some(Live { stage, program, values });
+        if !values.teacher.is_empty() {
+            let weights = self.teacher.take().unwrap_or_else(|| self.recognizer());
+            for (parameter, weights) in self.model.teacher().iter().zip(&weights) {
+                if let Some(value) = values.teacher.get(&parameter.name) {
+                    program.write(*value, weights)?;
+                }
+            }
+            self.teacher = Some(weights);
+        }
+        self.live = Some(Live { stage, program, values, steps: 0 });
         Ok(())
+    }
+
+    /// Whether a stage is on the device.
+    pub fn is_in(&self, stage: usize) -> bool {
+        self.live.as_ref().is_some_and(|live| live.stage == stage)
+    }
+
+    /// The recogniser as it is now, as a teacher.
+    fn recognizer(&self) -> Vec<Vec<f32>> {
+        let teacher = self.model.teacher();
+        let weights = |name: String| {
+            let of_name = self.parameters.iter().zip(&self.weights).find(|(parameter, _)| parameter.name == name);
+            of_name.map(|(_, weights)| weights.clone()).unwrap_or_default()
+        };
+        teacher.iter().map(|parameter| weights(model::taught_by(&parameter.name))).collect()
     }
 
     /// One step of the current stage.
@@ -156,7 +199,7 @@ impl Session {
     /// # Errors
     /// `Numeric` when a loss or the gradient is not finite; weights and centers are then as before the step.
     pub fn step(&mut self, batch: &Batch, stage_step: u64) -> Result<Losses> {
-        let Some(Live { stage, program, values }) = &self.live else {
+        let Some(Live { stage, program, values, steps }) = &mut self.live else {
             return Err(Error::Shape("a step outside any stage".into()));
         };
         let recipe = &self.stages[*stage].recipe;
@@ -168,12 +211,17 @@ impl Session {
             program.write(values.labels, &labels)?;
         }
         program.write(values.rates, &[(recipe.lr * rate) as f32, (recipe.hallucinator_lr * rate) as f32])?;
-        program.run()?;
+        match TIMED.contains(steps) {
+            true => program.run_timed(&mut self.times[*stage])?,
+            false => program.run()?,
+        }
+        *steps += 1;
         let number = |value: Value| program.read::<f32>(value).map(|read| f64::from(read[0]));
         let losses = Losses {
             pixel: values.pixel.map(number).transpose()?,
             softmax: values.softmax.map(number).transpose()?,
             center: values.center.map(number).transpose()?,
+            distill: values.distill.map(number).transpose()?,
             norm: number(values.norm)?,
         };
         if let Some((name, loss)) = losses.named().find(|(_, loss)| !loss.is_finite()) {
@@ -242,6 +290,7 @@ impl Session {
         Ok(Network::new(model, tensors))
     }
 
+    /// What a resumed run needs besides the model: velocities by the parameters' names, and the teacher.
     fn optimizer(&self) -> Result<Vec<u8>> {
         let mut tensors = Tensors::new();
         if let Some(Live { program, values, .. }) = &self.live {
@@ -251,6 +300,10 @@ impl Session {
                     tensors.insert(parameter.name.clone(), Tensor { shape: parameter.file_shape.clone(), data });
                 }
             }
+        }
+        for (parameter, weights) in self.model.teacher().iter().zip(self.teacher.iter().flatten()) {
+            let tensor = Tensor { shape: parameter.file_shape.clone(), data: parameter.to_file(weights) };
+            tensors.insert(parameter.name.clone(), tensor);
         }
         safetensors::to_bytes(&tensors, &json!({ "velocity": true }))
     }
@@ -282,6 +335,11 @@ impl Session {
         Ok(())
     }
 
+    /// How long each layer of a step took, for each stage.
+    pub fn times(&self) -> &[Times] {
+        &self.times
+    }
+
     /// The device the run is on.
     pub fn device(&self) -> &Arc<dyn Device> {
         &self.device
@@ -300,6 +358,11 @@ impl Session {
     }
 }
 
+/// A parameter of a checkpoint, in memory order.
+fn parameter_in(tensors: &Tensors, parameter: &Parameter, place: &str) -> Result<Vec<f32>> {
+    Ok(parameter.to_memory(&fitting(tensors, parameter, place)?.data))
+}
+
 /// What a run that was finished earlier found out, as far as its metrics tell: it takes no time now.
 pub fn finished_before(folder: &Path, steps: u64) -> Finished {
     let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
@@ -309,6 +372,7 @@ pub fn finished_before(folder: &Path, steps: u64) -> Finished {
         pixel: last["pixel"].as_f64(),
         softmax: last["softmax"].as_f64(),
         center: last["center"].as_f64(),
+        distill: last["distill"].as_f64(),
         norm: last["norm"].as_f64().unwrap_or(0.0),
     };
     Finished { steps, seconds: 0.0, images_per_second: 0.0, losses, run: folder.to_owned() }

@@ -1,33 +1,29 @@
 //! Everything that is checked before a run computes anything: output folder, lists, data, models to start from.
 
 use crate::backend::Device;
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, Run, State};
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces::{Faces, Selection, Source};
 use crate::data::lists::People;
+use crate::engine::network::fitting;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Tensors};
 use crate::model::config::{Config, Data, Mode};
 use crate::model::{Model, Parameter, Part};
 use crate::tasks::Context;
-use crate::tasks::network::fitting;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A run folder must be absent or empty.
 pub fn check_out(out: &Path) -> Result<()> {
-    let occupied = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(error) => return Err(Error::io("cannot use as the run folder", out)(error)),
-    };
-    match occupied {
-        true => Err(Error::Output(format!(
+    files::check_empty(out).map_err(|error| match Run::is_in(out) {
+        true => Error::Output(format!(
             "{}: not empty; give a new folder to --out, or go on with: hallucinet train --resume {0}",
             out.display()
-        ))),
-        false => Ok(()),
-    }
+        )),
+        false => error,
+    })
 }
 
 /// Training data, listed and checked, not decoded yet.
@@ -130,6 +126,7 @@ pub fn open_init(config: &Config, paths: &[PathBuf], data: &Training) -> Result<
         }
     }
     check_frozen(config, &init)?;
+    check_teacher(config, &init)?;
     Ok(init)
 }
 
@@ -140,12 +137,20 @@ fn of_other_identities(tensors: &Tensors, parameter: &Parameter) -> Option<usize
     (Some(there) != parameter.file_shape.first()).then_some(*there)
 }
 
-/// What a configuration may say and this version cannot do yet.
-pub fn check_supported(config: &Config) -> Result<()> {
-    match config.stages().iter().any(|stage| stage.loss.distill > 0.0) {
-        true => Err(Error::Usage("loss.distill: distillation is not part of this version, leave it at 0".into())),
-        false => Ok(()),
+/// Nothing is learnt from a recogniser that has learnt nothing: a stage that distils needs one that was trained before it.
+fn check_teacher(config: &Config, init: &Init) -> Result<()> {
+    let mut taught = init.tensors.keys().any(|name| name.starts_with("recognizer."));
+    for stage in config.stages() {
+        if stage.loss.distills(stage.recipe.mode) && !taught {
+            return Err(Error::Usage(
+                "loss.distill learns from a recogniser that was trained on HR: give one with --init, put a recognition-hr stage \
+                 before, or leave it at 0"
+                    .into(),
+            ));
+        }
+        taught |= stage.recipe.mode == Mode::RecognitionHr;
     }
+    Ok(())
 }
 
 /// A frozen hallucinator must have been trained by somebody.

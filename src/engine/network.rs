@@ -1,14 +1,15 @@
-//! A model from a file, ready to run: what every task that uses a trained network shares.
+//! A model and its weights, and its networks on a device: what everything that uses a trained network shares. Knows batches of
+//! pixels of the right size; how pictures become such is [`super::picture`]'s.
 
 use crate::backend::Device;
 use crate::checkpoint;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
-use crate::graph::{Graph, Program};
+use crate::graph::{Graph, Plan, Program, Times, largest_batch};
 use crate::model::config::Config;
-use crate::model::{self, Inference, Model, Parameter, Source};
+use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::{HR, LR};
-use crate::tasks::load;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Network {
     pub model: Model,
-    tensors: Tensors,
+    /// Shared by clones, since they may be hundreds of MiB.
+    tensors: Arc<Tensors>,
 }
 
 impl Network {
@@ -55,12 +57,12 @@ impl Network {
         if let Some(extra) = contents.tensors.keys().find(|name| !parameters.iter().any(|p| p.name == **name)) {
             return Err(wrong(format!("it has a tensor that its networks do not: {extra}")));
         }
-        Ok(Network { model, tensors: contents.tensors })
+        Ok(Network::new(model, contents.tensors))
     }
 
     /// From a model and its parameters as files order them.
     pub fn new(model: Model, tensors: Tensors) -> Self {
-        Network { model, tensors }
+        Network { model, tensors: Arc::new(tensors) }
     }
 
     /// What the model says about itself: a pure function of its configuration, its parts and their extents.
@@ -75,6 +77,27 @@ impl Network {
     /// The bytes of `model.safetensors`: a pure function of the weights and the model's configuration.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         safetensors::to_bytes(&self.tensors, &self.metadata())
+    }
+
+    /// What tells this model from every other: the SHA-256 of its file.
+    pub fn fingerprint(&self) -> Result<String> {
+        Ok(files::sha256(&self.to_bytes()?))
+    }
+
+    /// This network's recogniser behind another network's hallucinator, or behind bicubic.
+    pub fn behind(&self, hallucinator: Option<&Network>) -> Network {
+        let mut model = Model { has_hallucinator: hallucinator.is_some(), ..self.model.clone() };
+        let mut tensors = Tensors::clone(&self.tensors);
+        tensors.retain(|name, _| !name.starts_with(hallucinator::PREFIX));
+        if let Some(other) = hallucinator {
+            let (ours, theirs) = (&mut model.config.model, &other.model.config.model);
+            ours.hallucinator = theirs.hallucinator;
+            ours.hallucinator_channels = theirs.hallucinator_channels;
+            ours.hallucinator_units = theirs.hallucinator_units;
+            let front = other.tensors.iter().filter(|(name, _)| name.starts_with(hallucinator::PREFIX));
+            tensors.extend(front.map(|(name, tensor)| (name.clone(), tensor.clone())));
+        }
+        Network::new(model, tensors)
     }
 
     /// The parameters by name, in the order of files.
@@ -93,6 +116,42 @@ impl Network {
         let features = self.model.has_recognizer.then_some(self.model.config.model.features);
         Ok(Runner { program, values, source, batch, features: features.unwrap_or(0) })
     }
+}
+
+/// Takes memory for the plan of `batch` pictures. Where the device's own memory is too small, says how much is needed, how much is free
+/// and which batch fits; that one is computed from plans (`bytes` tells what the plan of a batch takes), not by trying.
+///
+/// # Errors
+/// `Memory`, `Device`.
+pub fn load(
+    device: &Arc<dyn Device>,
+    plan: Plan,
+    batch: usize,
+    bytes: impl Fn(usize) -> Result<usize>,
+) -> Result<Program> {
+    let needed = plan.memory_bytes();
+    let fits = device.info().memory.is_none_or(|memory| needed <= memory.free);
+    if fits {
+        match Program::new(Arc::clone(device), plan) {
+            Err(Error::Memory(_)) => {}
+            loaded => return loaded,
+        }
+    }
+    let info = device.info();
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    // What was refused although it should have fitted does not fit: only less than it may.
+    let (free, total) = info.memory.map_or((0, 0), |memory| (memory.free, memory.total));
+    let advice = match largest_batch(batch.saturating_sub(1), free.min(needed), bytes)? {
+        0 => "not even one picture fits".to_owned(),
+        fits => format!("the largest batch that fits is {fits}"),
+    };
+    Err(Error::Memory(format!(
+        "{}: out of memory: a batch of {batch} needs {} MiB, {} of {} MiB are free; {advice}",
+        info.name,
+        mib(needed),
+        mib(free),
+        mib(total)
+    )))
 }
 
 /// The tensor of a parameter, if it is there and of its shape.
@@ -115,6 +174,12 @@ pub struct Runner {
     features: usize,
 }
 
+/// Bytes of one picture that goes in.
+pub fn picture_bytes(source: Source) -> usize {
+    let (height, width) = if source == Source::Hr { HR } else { LR };
+    3 * height * width
+}
+
 /// What comes out for some pictures.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
@@ -125,22 +190,38 @@ pub struct Outputs {
 }
 
 impl Runner {
-    /// Bytes of one picture that goes in.
-    pub fn picture_bytes(&self) -> usize {
-        let (height, width) = if self.source == Source::Hr { HR } else { LR };
-        3 * height * width
+    /// What goes in, and the most pictures that run at a time.
+    pub fn takes(&self) -> (Source, usize) {
+        (self.source, self.batch)
+    }
+
+    /// Features of each picture (none without a recogniser), with `mirror` those of the picture and of its mirror image one after the
+    /// other; and what the recogniser saw of the pictures themselves, as in [`Outputs`].
+    pub fn embed(&self, pixels: &[u8], mirror: bool) -> Result<(Vec<Vec<f32>>, Vec<f32>)> {
+        let outputs = self.run(pixels)?;
+        if self.features == 0 {
+            return Ok((Vec::new(), outputs.pictures));
+        }
+        let mut features: Vec<Vec<f32>> = outputs.features.chunks_exact(self.features).map(<[f32]>::to_vec).collect();
+        if mirror {
+            let (_, width) = if self.source == Source::Hr { HR } else { LR };
+            let mirrored: Vec<u8> =
+                pixels.chunks_exact(3 * width).flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
+            let second = self.run(&mirrored)?.features;
+            let rows = features.iter_mut().zip(second.chunks_exact(self.features));
+            rows.for_each(|(row, second)| row.extend_from_slice(second));
+        }
+        Ok((features, outputs.pictures))
     }
 
     /// Runs any number of pictures, rows of RGB pixels one after the other, batch by batch. A picture's result does not depend
     /// on the others in its batch.
     pub fn run(&self, pixels: &[u8]) -> Result<Outputs> {
         let mut outputs = Outputs::default();
-        let size = self.picture_bytes();
+        let size = picture_bytes(self.source);
         for pixels in pixels.chunks(self.batch * size) {
             let count = pixels.len() / size;
-            let mut whole = pixels.to_vec();
-            whole.resize(self.batch * size, 0);
-            self.program.write(self.values.pixels, &whole)?;
+            self.write(pixels)?;
             self.program.run()?;
             let pictures: Vec<f32> = self.program.read(self.values.pictures)?;
             outputs.pictures.extend_from_slice(&pictures[..count * 3 * HR.0 * HR.1]);
@@ -150,6 +231,19 @@ impl Runner {
             }
         }
         Ok(outputs)
+    }
+
+    /// Runs one batch of pictures, or less, and adds the time of every layer.
+    pub fn run_timed(&self, pixels: &[u8], times: &mut Times) -> Result<()> {
+        self.write(pixels)?;
+        self.program.run_timed(times)
+    }
+
+    /// Brings pictures to the device; what they leave of the batch is black.
+    fn write(&self, pixels: &[u8]) -> Result<()> {
+        let mut whole = pixels.to_vec();
+        whole.resize(self.batch * picture_bytes(self.source), 0);
+        self.program.write(self.values.pixels, &whole)
     }
 }
 
