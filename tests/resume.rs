@@ -201,6 +201,7 @@ fn killed_and_interrupted_runs_end_with_the_same_model() {
         attempt = if broken.join("config.toml").is_file() {
             program(&["train", "--resume", &text(&broken), "--device", "cpu"])
         } else {
+            let _ = std::fs::remove_dir_all(&broken);
             start(&broken)
         };
         // Slow machines get further with every round, because checkpoints are two steps apart; help them at the end.

@@ -1,7 +1,7 @@
 //! A plan on a device: the only loop over launches is the device's, called from here.
 
 use super::{Plan, Value};
-use crate::backend::{Device, Launch, Memory, Space};
+use crate::backend::{Device, Memory, Space};
 use crate::error::{Error, Result};
 use bytemuck::Pod;
 use std::sync::Arc;
@@ -51,11 +51,6 @@ impl Program {
     /// Runs the whole plan once.
     pub fn run(&self) -> Result<()> {
         self.device.launch(&self.plan.launches, &self.memory)
-    }
-
-    /// Runs some of the plan's launches and waits for them.
-    pub(super) fn launch(&self, launches: &[Launch]) -> Result<()> {
-        self.device.launch(launches, &self.memory).and_then(|()| self.device.sync())
     }
 
     /// Overwrites numbers of the store at an offset in bytes: a parameter whose place is known from its layout.

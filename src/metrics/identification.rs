@@ -14,7 +14,7 @@ const TILE: usize = 16;
 /// Features of the gallery that a thread takes at a time.
 const BLOCK: usize = 256;
 /// Partial sums of an inner product in f32.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// Features of unit length, row by row.
 #[derive(Clone, Copy, Debug)]
@@ -107,16 +107,12 @@ fn products(gallery: Features, probes: &[&[f32]]) -> Vec<[f32; TILE]> {
 }
 
 fn product(a: &[f32], b: &[f32]) -> f32 {
-    let (mut first, mut second) = ([0f32; LANES], [0f32; LANES]);
-    let (blocks_a, blocks_b) = (a.chunks_exact(2 * LANES), b.chunks_exact(2 * LANES));
-    let rest: f32 = blocks_a.remainder().iter().zip(blocks_b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in blocks_a.zip(blocks_b) {
-        for lane in 0..LANES {
-            first[lane] += a[lane] * b[lane];
-            second[lane] += a[lane + LANES] * b[lane + LANES];
-        }
+    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0f32; LANES];
+    for (a, b) in blocks_a.iter().zip(blocks_b) {
+        sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += a * b);
     }
-    rest + first.iter().zip(&second).map(|(a, b)| a + b).sum::<f32>()
+    rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>() + sums.iter().sum::<f32>()
 }
 
 /// The best people for one probe, from its inner products in f32.
@@ -146,7 +142,8 @@ fn best(
     let mut matches: Vec<Match> = Vec::new();
     for (row, (score, person)) in scores.zip(person).enumerate() {
         if score >= floor || score.is_nan() {
-            matches.push(Match { person: *person, row, cosine: cosine(gallery.row(row), probe)? });
+            // -0 becomes 0, so that the two are equal when they are sorted.
+            matches.push(Match { person: *person, row, cosine: cosine(gallery.row(row), probe)? + 0.0 });
         }
     }
     matches

@@ -16,6 +16,13 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// Whether a value lies outside.
+    pub fn leaves_out(&self, value: f64) -> bool {
+        value < self.low || value > self.high
+    }
+}
+
 /// A mean and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {

@@ -48,13 +48,12 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 
 /// Inner product, in eight partial sums so that it runs at the speed of the memory.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0; 8];
-    let (blocks_a, blocks_b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = blocks_a.remainder().iter().zip(blocks_b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in blocks_a.zip(blocks_b) {
+    for (a, b) in blocks_a.iter().zip(blocks_b) {
         sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum += a * b);
     }
-    rest + sums.iter().sum::<f64>()
+    rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>() + sums.iter().sum::<f64>()
 }
 
 /// Refuses two pictures that are not both RGB of `size` (height, width).

@@ -77,28 +77,6 @@ fn lay_out(captions: &[&str], rows: &[Vec<Noted>], height: usize) -> Result<Shee
     Ok(sheet)
 }
 
-/// As [`sheet`], with a note under each tile.
-///
-/// # Errors
-/// As [`sheet`].
-pub fn annotated(captions: &[&str], rows: &[Vec<(Tile, String)>]) -> Result<Sheet> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(captions.len());
-    let (top, height) = (MARGIN + BAND, HR.0 + BAND);
-    let mut sheet = blank(extent(columns, HR.1, MARGIN)?, extent(rows.len(), height, top)?)?;
-    for (column, caption) in captions.iter().enumerate() {
-        write(&mut sheet, place(column, HR.1, MARGIN), MARGIN, caption);
-    }
-    for (row, tiles) in rows.iter().enumerate() {
-        for (column, (tile, note)) in tiles.iter().enumerate() {
-            check(tile, row, column)?;
-            let (left, top) = (place(column, HR.1, MARGIN), place(row, height, top));
-            lay(&mut sheet, left, top, tile);
-            write(&mut sheet, left, top + HR.0 + MARGIN / 2, note);
-        }
-    }
-    Ok(sheet)
-}
-
 /// Where tile number `index` begins.
 pub const fn place(index: usize, size: usize, first: usize) -> usize {
     first + index * (size + MARGIN)

@@ -24,7 +24,7 @@ hallucinator_units = 1
 [train]
 batch = 4
 lr = 0.01
-checkpoint_every = 1
+checkpoint_every = 0
 eval_every = 0
 [[train.stages]]
 mode = "recognition-hr"

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hallucinet::cli::args::{
-    Channels, Command, Common, ConfigSource, Cut, Device, Eval, Input, Network, Plan, Request, Train,
+    Action, Channels, Command, Common, ConfigSource, Cut, Device, Eval, Identify, Input, Network, Plan, Request, Train,
 };
 use hallucinet::model::config::{Downsample, Mode, Overrides};
 
@@ -173,16 +173,74 @@ fn import_asks_for_the_order_of_channels_only_where_it_is_another() {
 }
 
 #[test]
+fn calibrate_keeps_a_rate() {
+    let Command::Calibrate(given) =
+        command("calibrate --model m --data d --pairs p --far 1e-3 --input lr --no-mirror --allow-missing").1
+    else {
+        panic!()
+    };
+    assert_eq!((given.model, given.data, given.pairs), ("m".into(), "d".into(), Some("p".into())));
+    assert_eq!((given.far, given.input), (1e-3, Some(Input::Lr)));
+    assert!(given.no_mirror && given.allow_missing && given.cut == Cut::default());
+    assert!(
+        matches!(command("calibrate --model m --data d --far 0.5").1, Command::Calibrate(given) if given.pairs.is_none())
+    );
+}
+
+#[test]
+fn identify_does_one_thing_at_a_time() {
+    let action = |line: &str| {
+        let Command::Identify(Identify { gallery, action }) = command(&format!("identify --gallery g {line}")).1 else {
+            panic!()
+        };
+        assert_eq!(gallery, Path::new("g"));
+        action
+    };
+    let Action::Search { inputs, top, threshold, way } = action("--model m a b") else { panic!() };
+    assert_eq!((inputs, top, threshold), (paths(&["a", "b"]), 5, None));
+    assert_eq!((way.model, way.input, way.no_mirror, way.data), ("m".into(), None, false, None));
+    let Action::Search { top, threshold, way, .. } =
+        action("--model m a --top 1 --threshold -0.5 --input lr --no-mirror")
+    else {
+        panic!()
+    };
+    assert_eq!((top, threshold, way.input, way.no_mirror), (1, Some(-0.5), Some(Input::Lr), true));
+    let Action::Add { inputs, name, .. } = action("--model m --add a b --name Ann") else { panic!() };
+    assert_eq!((inputs, name.as_deref()), (paths(&["a", "b"]), Some("Ann")));
+    assert_eq!(action("--remove Ann Bob"), Action::Remove(vec!["Ann".to_owned(), "Bob".to_owned()]));
+    assert_eq!(action("--list"), Action::List);
+}
+
+#[test]
+fn check_has_a_test_a_judge_and_a_report() {
+    let Command::Check(check) = command("data check x --pairs p --model m --out o --crop 1,2,3,4").1 else { panic!() };
+    assert_eq!(
+        (check.input, check.pairs, check.model, check.out),
+        ("x".into(), Some("p".into()), Some("m".into()), Some("o".into()))
+    );
+    assert_eq!(check.cut.crop, Some([1, 2, 3, 4]));
+}
+
+#[test]
+fn eval_has_other_protocols() {
+    let Command::Eval(eval) = command("eval --model m --data d --pairs p --mean-subtraction --pca 128").1 else {
+        panic!()
+    };
+    assert_eq!((eval.mean_subtraction, eval.pca, eval.gallery), (true, Some(128), false));
+    let Command::Eval(eval) = command("eval --model m --data d --gallery --gallery-images 3").1 else { panic!() };
+    assert_eq!((eval.gallery, eval.gallery_images), (true, 3));
+}
+
+#[test]
 fn help_and_version_are_printed_and_tell_every_command() {
     let Ok(Request::Print(help)) = request("--help") else { panic!() };
-    for verb in
-        ["demo", "data", "train", "eval", "ablate", "hallucinate", "embed", "verify", "import", "doctor", "Exit codes"]
-    {
+    let verbs = "demo data train eval ablate hallucinate embed verify calibrate identify import doctor";
+    for verb in verbs.split(' ').chain(["Exit codes"]) {
         assert!(help.contains(verb), "{help}");
     }
     let Ok(Request::Print(version)) = request("--version") else { panic!() };
     assert_eq!(version.trim(), format!("hallucinet {}", env!("CARGO_PKG_VERSION")));
-    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, import, doctor";
+    let lines = "demo, data, data synth, data pack, data info, data check, data degrade, train, eval, ablate, hallucinate, embed, verify, calibrate, identify, import, export, plan, bench, doctor";
     for verb in lines.split(", ") {
         let Ok(Request::Print(help)) = request(&format!("{verb} --help")) else { panic!("{verb}") };
         assert!(help.contains(&format!("Usage: hallucinet {verb}")), "{help}");

@@ -73,6 +73,19 @@ fn each_mistake_has_its_sentence() {
         ("verify --model m a b --threshold 1.01", &["'1.01'", "from -1 to 1"]),
         ("verify --model m a b --threshold nan", &["'nan'", "from -1 to 1"]),
         ("verify --model m a b --threshold -inf", &["'-inf'", "from -1 to 1"]),
+        ("eval --model m --data d --pca 3", &["not provided", "--pairs"]),
+        ("eval --model m --data d --pairs p --pca 0", &["'0'", "--pca", "from 1"]),
+        ("eval --model m --data d --pairs p --gallery", &["--gallery", "--pairs", "cannot be used"]),
+        ("eval --model m --data d --gallery-images 2", &["not provided", "--gallery"]),
+        ("calibrate --model m --data d", &["not provided", "--far"]),
+        ("calibrate --model m --data d --far 1", &["'1'", "between 0 and 1"]),
+        ("calibrate --model m --data d --far -0.1", &["'-0.1'", "between 0 and 1"]),
+        ("identify --model m a", &["not provided", "--gallery"]),
+        ("identify --model m --gallery g", &["not provided", "IN"]),
+        ("identify --gallery g a", &["--model", "look for people"]),
+        ("identify --gallery g --add a", &["--model", "add people"]),
+        ("identify --model m --gallery g --list --remove a", &["--list", "--remove", "cannot be used"]),
+        ("identify --model m --gallery g a --name b", &["--name", "cannot be used"]),
     ];
     for (line, parts) in cases {
         let error = match request(line) {

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod events;
 mod full_disk;
+mod gallery;
 mod killed;
 mod run_folder;
 mod tensors;

@@ -5,6 +5,7 @@ mod batch;
 mod faces;
 mod image;
 mod landmarks;
+mod likeness;
 mod lists;
 mod pack;
 mod resample;

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod pictures;
+mod protocols;
 mod refused;
 mod report;
 mod scores;

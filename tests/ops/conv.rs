@@ -2,7 +2,7 @@
 
 use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
-use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, GradientTail, TransposedConv, TransposedConvData};
+use hallucinet::ops::conv::{self, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData};
 use hallucinet::ops::prelu::PreluGradient;
 use hallucinet::ops::{Desc, Op, Type};
 use hallucinet::random::Random;
@@ -86,6 +86,15 @@ impl Oracle for Conv {
         let (bias, slope) = (self.bias.then(|| rest.next().unwrap()), self.prelu.then(|| rest.next().unwrap()));
         finish(y, bias, slope, rest.next(), self.keep)
     }
+
+    fn noise(&self, inputs: &[Shape]) -> f64 {
+        conv::algorithm(Job::Forward, inputs[0], inputs[1], self.stride, self.pad).noise()
+    }
+
+    fn gradient_noise(&self, inputs: &[Shape]) -> f64 {
+        let noise = |job| conv::algorithm(job, inputs[0], inputs[1], self.stride, self.pad).noise();
+        noise(Job::Data).max(noise(Job::Filter))
+    }
 }
 
 impl Oracle for ConvData {
@@ -97,12 +106,20 @@ impl Oracle for ConvData {
         });
         finish_gradient(dx, self.tail, &inputs[3..])
     }
+
+    fn noise(&self, inputs: &[Shape]) -> f64 {
+        conv::algorithm(Job::Data, inputs[2], inputs[1], self.stride, self.pad).noise()
+    }
 }
 
 impl Oracle for TransposedConvData {
     fn plain<N: Number>(&self, inputs: &[Plain<N>]) -> Vec<Plain<N>> {
         let dx = Conv::new(self.stride, self.pad, false).plain(&inputs[..2]).remove(0);
         finish_gradient(dx, self.tail, &inputs[2..])
+    }
+
+    fn noise(&self, inputs: &[Shape]) -> f64 {
+        conv::algorithm(Job::Forward, inputs[0], inputs[1], self.stride, self.pad).noise()
     }
 }
 
@@ -115,6 +132,10 @@ impl Oracle for ConvFilter {
         });
         positions(dy.shape).for_each(|(n, o, i, j)| add_to(&mut db.numbers[o], dy.at(n, o, i, j)));
         if self.bias { vec![dw, db] } else { vec![dw] }
+    }
+
+    fn noise(&self, inputs: &[Shape]) -> f64 {
+        conv::algorithm(Job::Filter, inputs[0], inputs[2], self.stride, self.pad).noise()
     }
 }
 
@@ -129,6 +150,20 @@ impl Oracle for TransposedConv {
         });
         finish(y, None, inputs.get(2), None, self.keep)
     }
+
+    fn noise(&self, inputs: &[Shape]) -> f64 {
+        noise_of(self, Job::Data, inputs)
+    }
+
+    fn gradient_noise(&self, inputs: &[Shape]) -> f64 {
+        noise_of(self, Job::Forward, inputs).max(noise_of(self, Job::Filter, inputs))
+    }
+}
+
+/// What a job of the convolution may lose whose data gradient a transposed convolution is.
+fn noise_of(op: &TransposedConv, job: Job, inputs: &[Shape]) -> f64 {
+    let y = output(&TransposedConv::new(op.stride, op.pad), &inputs[..2]);
+    conv::algorithm(job, y, inputs[1], op.stride, op.pad).noise()
 }
 
 /// Shape of x, outputs, filter extents, stride, pad.
@@ -136,7 +171,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 25] = [
+const GEOMETRIES: [Geometry; 29] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -166,6 +201,12 @@ const GEOMETRIES: [Geometry; 25] = [
     (Shape::new(1, 72, 9, 18), 3, (3, 3), 1, 1),
     (Shape::new(1, 16, 9, 17), 3, (5, 5), 2, 2),
     (Shape::new(1, 3, 19, 35), 8, (9, 9), 2, 4),
+    // What the cpu does by Winograd's algorithm: tiles of 4 cut off at either edge, more than 96 of them, one group of 64 channels passed,
+    // panels of 16 not filled, every padding.
+    (Shape::new(1, 16, 37, 41), 16, (3, 3), 1, 1),
+    (Shape::new(1, 72, 6, 7), 68, (3, 3), 1, 0),
+    (Shape::new(1, 80, 7, 6), 20, (3, 3), 1, 2),
+    (Shape::new(2, 17, 8, 12), 33, (3, 3), 1, 1),
 ];
 
 fn normal(name: &str, shapes: &[Shape]) -> Vec<Tensor> {

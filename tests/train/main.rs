@@ -114,7 +114,7 @@ fn a_run_leaves_what_the_contract_says() {
         assert!(place.path("run").join(file).is_file(), "no {file}");
     }
     let page = std::fs::read_to_string(place.path("run/report.html")).unwrap();
-    for word in ["softmax loss", "cosine of f(x)", "Time of each layer, joint", "recognizer.fc5 backward", "Samples"] {
+    for word in ["softmax loss", "cosine of f(x)", "Time of each layer, joint", "GFLOP/s", "Samples"] {
         assert!(page.contains(word), "no {word} in the report");
     }
     let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap();
@@ -277,4 +277,20 @@ fn a_loss_that_is_no_longer_finite_stops_the_run_at_that_step() {
     // The weights before that step are kept, and are finite: reading a model refuses anything else.
     let kept = hallucinet::engine::network::Network::load(&place.path("run"));
     assert!(kept.is_ok(), "{kept:?}");
+}
+
+#[test]
+fn a_dry_run_checks_everything_and_leaves_nothing() {
+    let place = Place::new();
+    let output = place.train(&["--dry-run", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["dry_run"], &json["pictures"], &json["identities"]), (&true.into(), &8.into(), &4.into()));
+    let stages = serde_json::json!([{ "mode": "joint", "steps": 3, "batch": 3 }]);
+    assert_eq!((&json["steps"], &json["stages"]), (&3.into(), &stages));
+    assert!(!place.path("run").exists());
+    place.refuses(&["--dry-run", "--set", "data.people=absent.txt"], 3, &["absent.txt"]);
+    std::fs::write(place.path("faces/id00001/0000.png"), b"no picture").unwrap();
+    place.refuses(&["--dry-run"], 3, &["id00001/0000.png"]);
+    refused(&place.run(&["train", "--resume", "run", "--dry-run"]), 2, &["--dry-run"]);
 }

@@ -112,3 +112,24 @@ fn a_model_without_a_hallucinator_hallucinates_nothing() {
     run(temp.path(), &words).refused(3, "no hallucinator");
     assert!(!temp.path().join("out").exists());
 }
+
+#[test]
+fn what_is_there_already_can_be_skipped() {
+    let temp = folder();
+    let (model, faces) = (word(&shared().joint), word(&shared().faces));
+    let words = ["hallucinate", "--model", model, faces, "--out", "out", "--skip-existing", "--json", "-q"];
+    let first = run(temp.path(), &words).ok().json();
+    assert_eq!((&first["images"], &first["skipped"]), (&6.into(), &0.into()));
+    let names = files(&temp.path().join("out"));
+    let whole = std::fs::read(temp.path().join("out").join(&names[1])).unwrap();
+    std::fs::write(temp.path().join("out").join(&names[0]), "kept as it is").unwrap();
+    std::fs::remove_file(temp.path().join("out").join(&names[1])).unwrap();
+    let sheet = ["--sheet", "sheet.png"];
+    let second = run(temp.path(), &[&words[..], &sheet].concat()).ok().json();
+    assert_eq!((&second["images"], &second["skipped"], &second["sheet"]), (&1.into(), &5.into(), &"sheet.png".into()));
+    assert_eq!(std::fs::read(temp.path().join("out").join(&names[0])).unwrap(), b"kept as it is");
+    assert_eq!(std::fs::read(temp.path().join("out").join(&names[1])).unwrap(), whole);
+    let third = run(temp.path(), &[&words[..], &["--sheet", "other.png"]].concat()).ok().json();
+    assert_eq!((&third["images"], &third["sheet"]), (&0.into(), &serde_json::Value::Null));
+    assert!(!temp.path().join("other.png").exists());
+}

@@ -1,16 +1,21 @@
 //! The commands that use a model or look at pictures, through the real program: what they write, print and return. Tiny networks
 //! trained for two steps stand in for good ones, since what is asked of them is true of any weights.
 
+mod calibrate;
+mod check;
 mod data;
 mod doctor;
 mod embed;
 mod export;
 mod hallucinate;
+mod identify;
 mod pictures;
+mod readme;
 mod refused;
 #[path = "../schema/mod.rs"]
 mod schema;
 mod schemas;
+mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -121,3 +121,26 @@ fn a_low_resolution_picture_is_no_high_resolution_one() {
     run(temp.path(), &words).refused(3, "24x28");
     assert!(!temp.path().join("a.npy").exists());
 }
+
+#[test]
+fn pictures_that_look_uncut_are_named() {
+    let temp = folder();
+    for (name, width, height) in [("portrait", 100, 130), ("wide", 400, 300), ("large", 700, 816), ("tall", 50, 200)] {
+        let picture = image::Picture::new(width, height, vec![99; 3 * width * height]).unwrap();
+        std::fs::create_dir_all(temp.path().join("in/someone")).unwrap();
+        image::write_png(&temp.path().join(format!("in/someone/{name}.png")), &picture).unwrap();
+    }
+    let said = |words: &[&str]| {
+        let ran = run(temp.path(), words).ok();
+        let warnings: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("warning:")).collect();
+        assert_eq!(warnings.len(), 1, "{}", ran.stderr);
+        for name in ["wide.png (400x300)", "large.png (700x816)", "tall.png (50x200)", "3 look like whole photographs"]
+        {
+            assert!(warnings[0].contains(name), "no {name} in: {}", warnings[0]);
+        }
+        assert!(!warnings[0].contains("portrait"), "{}", warnings[0]);
+    };
+    said(&["embed", "--model", word(&shared().joint), "in", "--out", "a.npy"]);
+    said(&["data", "pack", "in", "--out", "a.pack"]);
+    said(&["eval", "--model", word(&shared().joint), "--data", "in"]);
+}

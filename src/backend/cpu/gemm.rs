@@ -48,6 +48,19 @@ pub struct Extent {
     pub panels: usize,
 }
 
+/// Several products at once: how many, and the distance from one to the next in each of the three matrices.
+#[derive(Clone, Copy, Debug)]
+pub struct Planes {
+    pub count: usize,
+    pub left: usize,
+    pub right: usize,
+    pub out: usize,
+}
+
+impl Planes {
+    const ONE: Planes = Planes { count: 1, left: 0, right: 0, out: 0 };
+}
+
 /// `out[row * out_stride + column] (+)= sum over k of left(row, k) * right(k, column)`, k ascending.
 ///
 /// Panics when a slice is shorter than the extent says: a mistake in the caller's geometry must not become a wild read.
@@ -60,16 +73,34 @@ pub fn multiply(
     out_stride: usize,
     accumulate: bool,
 ) {
+    multiply_planes(level, Planes::ONE, extent, left, right, (out, out_stride), accumulate, |_| {});
+}
+
+/// As [`multiply`] for every plane: one product of the same extent after the other. `out` comes with the distance of its rows; `before`
+/// is called with the number of each plane before it, which is a time to prefetch something.
+#[allow(clippy::too_many_arguments)]
+pub fn multiply_planes(
+    level: Level,
+    planes: Planes,
+    extent: Extent,
+    left: Left,
+    right: Right,
+    (out, out_stride): (&mut [f32], usize),
+    accumulate: bool,
+    mut before: impl FnMut(usize),
+) {
     let Extent { rows, depth, panels } = extent;
-    if rows == 0 || panels == 0 {
+    if rows == 0 || panels == 0 || planes.count == 0 {
         return;
     }
     assert!(depth > 0 && level.is_supported(), "empty sum or missing instruction set");
     let last = |count: usize, stride: usize| (count - 1) * stride;
-    assert!(last(rows, left.row_stride) + last(depth, left.depth_stride) < left.data.len(), "left matrix too short");
-    let right_end = last(panels, right.panel_stride) + last(depth, right.depth_stride) + PANEL;
-    assert!(right_end <= right.data.len(), "right matrix too short");
-    assert!(last(rows, out_stride) + panels * PANEL <= out.len(), "output matrix too short");
+    let left_end = last(planes.count, planes.left) + last(rows, left.row_stride) + last(depth, left.depth_stride);
+    assert!(left_end < left.data.len(), "left matrix too short");
+    let right_end = last(planes.count, planes.right) + last(panels, right.panel_stride);
+    assert!(right_end + last(depth, right.depth_stride) + PANEL <= right.data.len(), "right matrix too short");
+    let out_end = last(planes.count, planes.out) + last(rows, out_stride) + panels * PANEL;
+    assert!(out_end <= out.len(), "output matrix too short");
     let strides = Strides {
         a_row: left.row_stride,
         a_depth: left.depth_stride,
@@ -77,17 +108,21 @@ pub fn multiply(
         b_depth: right.depth_stride,
         c_row: out_stride,
     };
-    for from in (0..depth).step_by(DEPTH_BLOCK) {
-        // SAFETY: the assertions above keep every element named by rows, panels and depth inside its slice; `out` is
+    let blocks = (0..planes.count).flat_map(|plane| (0..depth).step_by(DEPTH_BLOCK).map(move |from| (plane, from)));
+    for (plane, from) in blocks {
+        if from == 0 {
+            before(plane);
+        }
+        // SAFETY: the assertions above keep every element named by planes, rows, panels and depth inside its slice; `out` is
         // exclusively borrowed and shares nothing with the two others; the level is supported.
         unsafe {
             let block = Block {
                 rows,
                 panels,
                 depth: DEPTH_BLOCK.min(depth - from),
-                a: left.data.as_ptr().add(from * left.depth_stride),
-                b: right.data.as_ptr().add(from * right.depth_stride),
-                c: out.as_mut_ptr(),
+                a: left.data.as_ptr().add(plane * planes.left + from * left.depth_stride),
+                b: right.data.as_ptr().add(plane * planes.right + from * right.depth_stride),
+                c: out.as_mut_ptr().add(plane * planes.out),
                 strides,
                 accumulate: accumulate || from > 0,
             };

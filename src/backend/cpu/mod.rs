@@ -4,8 +4,12 @@
 
 pub mod chains;
 pub mod gemm;
+pub mod lanes;
+mod scratch;
 pub mod simd;
 mod tile;
+
+pub use scratch::Scratch;
 
 use super::{Buffer, Device, Info, Launch, Memory, Region, Space};
 use crate::error::{Error, Result};
@@ -24,6 +28,7 @@ type HostMemory = Mutex<Vec<Line>>;
 pub struct Cpu {
     pool: rayon::ThreadPool,
     level: Level,
+    scratch: Scratch,
 }
 
 impl Cpu {
@@ -42,7 +47,8 @@ impl Cpu {
             .thread_name(|index| format!("cpu-{index}"))
             .build()
             .map_err(|error| Error::Device(format!("cannot start worker threads: {error}")))?;
-        Ok(Cpu { pool, level })
+        let scratch = Scratch::new(pool.current_num_threads());
+        Ok(Cpu { pool, level, scratch })
     }
 }
 
@@ -90,7 +96,8 @@ impl Device for Cpu {
         self.pool.install(|| {
             list.iter().try_for_each(|launch| {
                 let (reads, writes) = split(launch, store, arena)?;
-                (launch.kernel.host)(HostArgs { reads, writes, params: &launch.params, level: self.level });
+                let (params, level, scratch) = (launch.params.as_slice(), self.level, &self.scratch);
+                (launch.kernel.host)(HostArgs { reads, writes, params, level, scratch });
                 Ok(())
             })
         })
@@ -123,6 +130,8 @@ pub struct HostArgs<'a> {
     params: &'a [u8],
     /// The instruction set chosen when the device was opened.
     pub level: Level,
+    /// Memory of each worker thread.
+    pub scratch: &'a Scratch,
 }
 
 impl<'a> HostArgs<'a> {

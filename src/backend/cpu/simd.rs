@@ -1,4 +1,4 @@
-//! Instruction sets, found once at start, and the vector arithmetic that the matrix tile is written in.
+//! Instruction sets, found once at start, and the vector arithmetic that the matrix tile and [`super::lanes`] are written in.
 
 use std::fmt;
 
@@ -51,6 +51,20 @@ impl fmt::Display for Level {
     }
 }
 
+/// Asks for the cache line of number `at` to be brought into the second-level cache. Only a hint: nothing outside of the slice is ever
+/// read, and where the instruction set has none, nothing happens.
+#[inline(always)]
+pub fn prefetch(numbers: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(numbers.as_ptr().wrapping_add(at).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (numbers, at);
+}
+
 /// Columns of a panel: one 512-bit vector of f32.
 pub const PANEL: usize = 16;
 
@@ -58,18 +72,48 @@ pub const PANEL: usize = 16;
 ///
 /// # Safety
 /// Every function must run on a processor that has the instruction set; pointers must be valid for 16 f32.
-pub(super) trait Vector: Copy {
+pub trait Vector: Copy {
+    /// # Safety
+    /// As for the trait.
     unsafe fn zero() -> Self;
+    /// # Safety
+    /// As for the trait; any alignment.
     unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// As for the trait; any alignment.
     unsafe fn store(self, to: *mut f32);
+    /// # Safety
+    /// As for the trait.
     unsafe fn splat(value: f32) -> Self;
-    /// `self + a * b`.
+    /// `self + a * b`, rounded once where the instruction set can.
+    ///
+    /// # Safety
+    /// As for the trait.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// # Safety
+    /// As for the trait.
+    unsafe fn plus(self, b: Self) -> Self;
+    /// # Safety
+    /// As for the trait.
+    unsafe fn minus(self, b: Self) -> Self;
+    /// # Safety
+    /// As for the trait.
+    unsafe fn times(self, b: Self) -> Self;
+    /// `[a0, b0, a1, b1, ..., a7, b7]` and `[a8, b8, ..., a15, b15]`.
+    ///
+    /// # Safety
+    /// As for the trait.
+    unsafe fn interleave(self, b: Self) -> [Self; 2];
+    /// Lanes of `yes` where this one is above zero, of `no` where it is not or is a NaN.
+    ///
+    /// # Safety
+    /// As for the trait.
+    unsafe fn where_positive(self, yes: Self, no: Self) -> Self;
 }
 
 /// The compiler's own vectors.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; PANEL]);
+pub struct Portable([f32; PANEL]);
 
 impl Vector for Portable {
     #[inline(always)]
@@ -96,6 +140,30 @@ impl Vector for Portable {
             self.0[lane] += a.0[lane] * b.0[lane];
         }
         self
+    }
+    #[inline(always)]
+    unsafe fn plus(self, b: Self) -> Self {
+        Portable(std::array::from_fn(|lane| self.0[lane] + b.0[lane]))
+    }
+    #[inline(always)]
+    unsafe fn minus(self, b: Self) -> Self {
+        Portable(std::array::from_fn(|lane| self.0[lane] - b.0[lane]))
+    }
+    #[inline(always)]
+    unsafe fn times(self, b: Self) -> Self {
+        Portable(std::array::from_fn(|lane| self.0[lane] * b.0[lane]))
+    }
+    #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> [Self; 2] {
+        let from = |first: usize| {
+            let lane = |lane: usize| if lane % 2 == 0 { self.0[first + lane / 2] } else { b.0[first + lane / 2] };
+            Portable(std::array::from_fn(lane))
+        };
+        [from(0), from(PANEL / 2)]
+    }
+    #[inline(always)]
+    unsafe fn where_positive(self, yes: Self, no: Self) -> Self {
+        Portable(std::array::from_fn(|lane| if self.0[lane] > 0.0 { yes.0[lane] } else { no.0[lane] }))
     }
 }
 
@@ -143,6 +211,42 @@ mod x86 {
             // SAFETY: the caller runs on a processor with FMA.
             unsafe { Avx2(_mm256_fmadd_ps(a.0, b.0, self.0), _mm256_fmadd_ps(a.1, b.1, self.1)) }
         }
+        #[inline(always)]
+        unsafe fn plus(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX2.
+            unsafe { Avx2(_mm256_add_ps(self.0, b.0), _mm256_add_ps(self.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn minus(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX2.
+            unsafe { Avx2(_mm256_sub_ps(self.0, b.0), _mm256_sub_ps(self.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn times(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX2.
+            unsafe { Avx2(_mm256_mul_ps(self.0, b.0), _mm256_mul_ps(self.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn interleave(self, b: Self) -> [Self; 2] {
+            // SAFETY: the caller runs on a processor with AVX2. Unpacking works in halves of four; their order is put right after.
+            unsafe {
+                let each = |a, b| {
+                    let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                    Avx2(_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+                };
+                [each(self.0, b.0), each(self.1, b.1)]
+            }
+        }
+        #[inline(always)]
+        unsafe fn where_positive(self, yes: Self, no: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX2.
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let low = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, zero);
+                let high = _mm256_cmp_ps::<_CMP_GT_OQ>(self.1, zero);
+                Avx2(_mm256_blendv_ps(no.0, yes.0, low), _mm256_blendv_ps(no.1, yes.1, high))
+            }
+        }
     }
 
     /// One 512-bit register.
@@ -174,6 +278,38 @@ mod x86 {
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: the caller runs on a processor with AVX-512F.
             unsafe { Avx512(_mm512_fmadd_ps(a.0, b.0, self.0)) }
+        }
+        #[inline(always)]
+        unsafe fn plus(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F.
+            unsafe { Avx512(_mm512_add_ps(self.0, b.0)) }
+        }
+        #[inline(always)]
+        unsafe fn minus(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F.
+            unsafe { Avx512(_mm512_sub_ps(self.0, b.0)) }
+        }
+        #[inline(always)]
+        unsafe fn times(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F.
+            unsafe { Avx512(_mm512_mul_ps(self.0, b.0)) }
+        }
+        #[inline(always)]
+        unsafe fn interleave(self, b: Self) -> [Self; 2] {
+            // SAFETY: the caller runs on a processor with AVX-512F. Indices from 16 on mean lanes of b.
+            unsafe {
+                let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+                let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+                [low, high].map(|index| Avx512(_mm512_permutex2var_ps(self.0, index, b.0)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn where_positive(self, yes: Self, no: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F.
+            unsafe {
+                let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
+                Avx512(_mm512_mask_blend_ps(positive, no.0, yes.0))
+            }
         }
     }
 }

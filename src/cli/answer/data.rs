@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::cli::console::printable;
-use crate::tasks::check::{Checked, Suspect};
+use crate::tasks::check::{Checked, Near, Suspect};
 use crate::tasks::inspect::{Contents, PackInfo};
 use crate::tasks::{degrade, synth};
 use serde_json::{Value, json};
@@ -66,11 +66,11 @@ pub fn check(checked: &Checked) -> Answer {
     let same = checked.duplicates.iter();
     list(&mut lines, "same    ", same.map(|names| printable(&names.join(", "))));
     let near = checked.near.iter();
-    list(
-        &mut lines,
-        "alike   ",
-        near.map(|near| format!("{}, {}: {} of 256 bits differ", printable(&near.a), printable(&near.b), near.bits)),
-    );
+    let alike = |near: &Near| {
+        let names = if near.two_names { ", under two names" } else { "" };
+        format!("{}, {}: {} of 256 bits differ{names}", printable(&near.a), printable(&near.b), near.bits)
+    };
+    list(&mut lines, "alike   ", near.map(alike));
     let label = |suspect: &Suspect| {
         let Suspect { picture, cosine, nearer_to, nearer_cosine, .. } = suspect;
         let (picture, nearer_to) = (printable(picture), printable(nearer_to));
@@ -78,7 +78,7 @@ pub fn check(checked: &Checked) -> Answer {
     };
     match &checked.suspects {
         Some(suspects) => list(&mut lines, "label?  ", suspects.iter().map(label)),
-        None => lines.push("labels   not judged: give --model".to_owned()),
+        None => lines.push("labels   not judged: that takes --model and a folder for every person".to_owned()),
     }
     lines.extend(checked.out.as_ref().map(|out| format!("report   {}", out.join("report.html").display())));
     Answer { text: lines.join("\n"), json, code: if wrong.is_empty() { 0 } else { 3 } }

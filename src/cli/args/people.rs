@@ -14,7 +14,7 @@ pub struct Calibrate {
     /// A pack, or a folder of pictures, of people the model was not trained on
     #[arg(long, value_name = "X")]
     pub data: PathBuf,
-    /// Pairs in the format of LFW's pairs.txt or YouTube Faces' splits.txt [default: every two pictures of X, a folder per person]
+    /// Pairs in the format of LFW's pairs.txt [default: every two pictures of X, a folder per person]
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
     /// Share of pairs of different people that may be accepted, such as 1e-3
@@ -54,7 +54,7 @@ pub(super) struct IdentifyArgs {
     #[arg(long, value_name = "IN", num_args = 1..)]
     add: Vec<PathBuf>,
     /// Whose pictures --add gets
-    #[arg(long, value_name = "NAME", requires = "add")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["inputs", "remove", "list"])]
     name: Option<String>,
     /// Remove people
     #[arg(long, value_name = "NAME", num_args = 1..)]

@@ -3,13 +3,16 @@
 //! `dx[n,c,y,x] = sum over o,p,q of dy[n,o,i,j] * w[o,c,p,q]` over the taps with `i*stride + p - pad = y` (and j, q, x alike).
 //! With a stride the pixels of dx fall into stride x stride phases; each phase sees its own subset of the taps and is one GEMM.
 
+use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
 use super::wide::{Wide, widen};
+use super::winograd::{self, Correlation};
 use super::{Geometry, block_rows, locate};
 use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::simd::Level;
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, Type, bf16, formats, mismatch, part};
 use crate::shape::Shape;
@@ -81,7 +84,7 @@ impl ConvData {
 /// Bytes for the filter packed phase by phase on the cpu, or with outputs and channels exchanged on a card; the former is more.
 pub(super) fn filter_bytes(filter: Desc) -> usize {
     let w = filter.shape;
-    filter.bytes().max(4 * gemm::packed_len(w.n * w.h * w.w, w.c))
+    filter.bytes().max(4 * gemm::packed_len(w.n * w.h * w.w, w.c)).max(4 * winograd::packed_len(w))
 }
 
 fn data_sums(geometry: &Geometry, dtype: Type, tail: &GradientTail) -> Sums {
@@ -159,6 +162,9 @@ fn exchange_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
     let w = widen(args.input::<T>(0));
     let packed = args.output::<f32>(0);
+    if cost::algorithm(Job::Data, &g) == Algorithm::Winograd {
+        return winograd::pack_data(&g, &w, args.level, packed);
+    }
     let (kh, kw, outputs, channels) = (g.kh as usize, g.kw as usize, g.o as usize, g.c as usize);
     for Phase { taps, packed: range, .. } in phases(&g) {
         let depth = taps.len() * outputs;
@@ -179,18 +185,27 @@ fn data_host<T: Number>(mut args: HostArgs) {
     let tail = Tail { bias: &[], slope: args.input(2), residual: &residual, z: &z };
     let (mut dx, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
     let [slopes, biases] = [2, 3].map(|write| args.output::<f32>(write));
-    let phases = phases(&g);
+    let whole = Written { y: dx.f32(), before: before.f32(), slopes, biases };
+    if cost::algorithm(Job::Data, &g) == Algorithm::Winograd {
+        Correlation::data(&g, packed, tail, (args.level, args.scratch)).run(&dy, whole);
+    } else {
+        multiply(&g, (&dy, packed), tail, args.level, whole);
+    }
+    dx.finish();
+    before.finish();
+}
+
+/// As one matrix product per phase, whose left matrix is gathered.
+fn multiply(g: &Geometry, operands: (&[f32], &[f32]), tail: Tail, level: Level, whole: Written) {
+    let phases = phases(g);
     let (channels, stride) = (g.c as usize, g.stride as usize);
     // With a stride every phase gets 1/stride^2 of a piece, so pieces grow accordingly.
     let rows = block_rows((g.kh * g.kw * g.o) as usize / (stride * stride)) * stride * stride;
-    let whole = Written { y: dx.f32(), before: before.f32(), slopes, biases };
     for_pieces(whole, (rows, channels), |piece, to| {
         for phase in &phases {
-            phase_piece(&g, (&dy, packed), phase, tail, (piece * rows, args.level), to);
+            phase_piece(g, operands, phase, tail, (piece * rows, level), to);
         }
     });
-    dx.finish();
-    before.finish();
 }
 
 fn phase_piece(
@@ -198,7 +213,7 @@ fn phase_piece(
     (dy, packed): (&[f32], &[f32]),
     phase: &Phase,
     tail: Tail,
-    (first, level): (usize, crate::backend::cpu::simd::Level),
+    (first, level): (usize, Level),
     to: &mut Written,
 ) {
     let (channels, outputs) = (g.c as usize, g.o as usize);

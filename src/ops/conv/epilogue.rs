@@ -275,11 +275,15 @@ pub(super) fn for_pieces(
     let pieces: Vec<Written> =
         pieces.zip(sums).map(|((y, before), (slopes, biases))| Written { y, before, slopes, biases }).collect();
     pieces.into_par_iter().enumerate().for_each(|(index, mut piece)| work(index, &mut piece));
-    for (parts, sums) in [(slopes, whole.slopes), (biases, whole.biases)] {
-        sums.iter_mut().take(channels).for_each(|sum| *sum = 0.0);
-        for part in parts.chunks_exact(channels) {
-            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        }
+    add_parts(&slopes, channels, whole.slopes);
+    add_parts(&biases, channels, whole.biases);
+}
+
+/// Adds the sums of all pieces, one row of `channels` for each, in their order into the first row of `sums`.
+pub(super) fn add_parts(parts: &[f32], channels: usize, sums: &mut [f32]) {
+    sums.iter_mut().take(channels).for_each(|sum| *sum = 0.0);
+    for part in parts.chunks_exact(channels) {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
 }
 

@@ -5,7 +5,9 @@
 //! The sum over pixels is cut into chunks by the shapes alone; every chunk writes partial sums of its own, which are added in
 //! order. So the bits depend neither on the number of threads nor on who finishes first.
 
+use super::cost::{self, Algorithm, Job};
 use super::wide::widen;
+use super::winograd::FilterGradient;
 use super::{Conv, EPILOGUE_BIAS, Geometry, gather, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
@@ -85,7 +87,13 @@ impl Op for ConvFilter {
     fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
         let (dy, w) = (inputs[1].shape, inputs[2].shape);
         let split = Split::new(inputs[1].dtype, dy.pixels(), w);
-        4 * Cut::new(dy.pixels(), w.image()).partials(w.n).max(split.chunks * (w.elements() + w.n))
+        let geometry = Geometry::new(inputs[0].shape, w, dy, self.stride, self.pad, 0);
+        let host = if cost::algorithm(Job::Filter, &geometry) == Algorithm::Winograd {
+            FilterGradient::new(&geometry).partials()
+        } else {
+            Cut::new(dy.pixels(), w.image()).partials(w.n)
+        };
+        4 * host.max(split.chunks * (w.elements() + w.n))
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
@@ -185,6 +193,10 @@ impl Cut {
 fn filter_host<T: Number>(mut args: HostArgs) {
     let g = args.params::<FilterParams>().geometry;
     let (x, dy) = (widen(args.input::<T>(0)), widen(args.input::<T>(1)));
+    if cost::algorithm(Job::Filter, &g) == Algorithm::Winograd {
+        let (device, bias) = ((args.level, args.scratch), g.has(EPILOGUE_BIAS));
+        return FilterGradient::new(&g).run(&x, &dy, bias, device, args.output(0));
+    }
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
     let partials = &mut args.output::<f32>(0)[..cut.partials(outputs)];
@@ -208,6 +220,9 @@ fn reduce_host(mut args: HostArgs) {
     let g = args.params::<FilterParams>().geometry;
     let partials = args.input::<f32>(0);
     let [dw, db] = args.outputs::<f32, 2>();
+    if cost::algorithm(Job::Filter, &g) == Algorithm::Winograd {
+        return FilterGradient::new(&g).reduce(partials, dw, db);
+    }
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
     let task = |chunk: usize, piece: usize| &partials[(chunk * cut.pieces + piece) * cut.task(outputs)..];

@@ -1,18 +1,22 @@
 //! Convolution forward, with bias, PReLU and the residual sum in its epilogue.
 
+use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
 use super::wide::{Wide, widen};
+use super::winograd::Correlation;
 use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
     locate, output_extent,
 };
-use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, bf16, mismatch};
 use crate::shape::Shape;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Convolution. Inputs: x, w, then bias, slope, residual as far as the flags say; outputs: y, then with `keep` the value before
@@ -175,26 +179,66 @@ fn forward_host<T: Number>(mut args: HostArgs) {
     let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual, z: &z };
     let (mut y, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
     let [packed, slopes, biases] = [2, 3, 4].map(|write| args.output::<f32>(write));
+    let whole = Written { y: y.f32(), before: before.f32(), slopes, biases };
+    match cost::algorithm(Job::Forward, &g) {
+        Algorithm::Winograd => {
+            Correlation::forward(&g, &w, tail, (args.level, args.scratch)).run(&x, whole);
+        }
+        Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
+        Algorithm::Gathered => multiply(&g, (&x, &w, packed), tail, args.level, whole),
+    }
+    y.finish();
+    before.finish();
+}
+
+/// As one matrix product whose right matrix are the pixels, gathered and packed; the filter is read once, where it lies.
+fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratch): (Level, &Scratch), whole: Written) {
+    let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
+    let width = gemm::panels(pixels) * PANEL;
+    let sizes = [pixels * depth, gemm::packed_len(depth, pixels), channels * width];
+    scratch.of_launch(sizes.iter().sum(), |memory| {
+        let (gathered, rest) = memory.split_at_mut(sizes[0]);
+        let (packed, products) = rest.split_at_mut(sizes[1]);
+        for (pixel, row) in gathered.chunks_exact_mut(depth).enumerate() {
+            gather(g, x, locate(pixel, g.oh as usize, g.ow as usize), 0..depth, row);
+        }
+        gemm::pack_columns(gathered, pixels, depth, packed);
+        products.par_chunks_mut(24 * width).enumerate().for_each(|(index, products)| {
+            let extent = Extent { rows: products.len() / width, depth, panels: gemm::panels(pixels) };
+            let left = Left { data: &w[index * 24 * depth..], row_stride: depth, depth_stride: 1 };
+            gemm::multiply(level, extent, left, Right::packed(packed, depth), products, width, false);
+        });
+        let products = &*products;
+        for_pieces(whole, (pixels, channels), |_, to| {
+            let mut sums = vec![0.0; channels];
+            for pixel in 0..pixels {
+                sums.iter_mut().zip(products.chunks_exact(width)).for_each(|(sum, row)| *sum = row[pixel]);
+                tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
+            }
+        });
+    });
+}
+
+/// As one matrix product whose left matrix is gathered.
+fn multiply(g: &Geometry, (x, w, packed): (&[f32], &[f32], &mut [f32]), tail: Tail, level: Level, whole: Written) {
     let (depth, channels) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
-    gemm::pack_columns(&w, channels, depth, packed);
+    let packed = &mut packed[..gemm::packed_len(depth, channels)];
+    gemm::pack_columns(w, channels, depth, packed);
     let (rows, width) = (block_rows(depth), gemm::panels(channels) * PANEL);
     let right = Right::packed(packed, depth);
-    let whole = Written { y: y.f32(), before: before.f32(), slopes, biases };
     for_pieces(whole, (rows, channels), |piece, to| {
         let first = piece * rows;
         let count = to.y.len() / channels;
         let mut left = vec![0.0; count * depth];
         let mut sums = vec![0.0; count * width];
         for (row, left) in left.chunks_exact_mut(depth).enumerate() {
-            gather(&g, &x, locate(first + row, g.oh as usize, g.ow as usize), 0..depth, left);
+            gather(g, x, locate(first + row, g.oh as usize, g.ow as usize), 0..depth, left);
         }
         let extent = Extent { rows: count, depth, panels: gemm::panels(channels) };
         let left = Left { data: &left, row_stride: depth, depth_stride: 1 };
-        gemm::multiply(args.level, extent, left, right, &mut sums, width, false);
+        gemm::multiply(level, extent, left, right, &mut sums, width, false);
         for (row, sums) in sums.chunks_exact(width).enumerate() {
             tail.finish(sums, (first + row) * channels, to.pixel(row, channels));
         }
     });
-    y.finish();
-    before.finish();
 }

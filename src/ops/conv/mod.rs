@@ -9,11 +9,13 @@
 //! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
 //! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
 //! * [`filter`]: gradient to w and bias.
+//! * [`cost`]: which algorithm the cpu takes; `winograd` is the one with fewer multiplications.
 //! * [`epilogue`]: what happens to a finished sum, on the way forward and on the way back.
 //!
 //! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16
 //! runs on tensor cores; `entries` chooses the kernel by the number of channels.
 
+mod cost;
 mod data;
 mod entries;
 mod epilogue;
@@ -21,7 +23,9 @@ mod filter;
 mod forward;
 mod transposed;
 mod wide;
+mod winograd;
 
+pub use cost::{Algorithm, Job};
 pub use data::ConvData;
 pub use epilogue::GradientTail;
 pub use filter::ConvFilter;
@@ -132,6 +136,21 @@ fn gather(g: &Geometry, x: &[f32], (n, i, j): (usize, usize, usize), taps: std::
             let source = &x[start as usize..start as usize + inside_to - inside_from];
             target[inside_from - from..inside_to - from].copy_from_slice(source);
         }
+    }
+}
+
+/// How the cpu does a job for a convolution of x.
+pub fn algorithm(job: Job, x: Shape, filter: Shape, stride: usize, pad: usize) -> Algorithm {
+    let extent = |input: usize, kernel: usize| output_extent(input, kernel, stride, pad).unwrap_or(0);
+    let y = Shape::new(x.n, filter.n, extent(x.h, filter.h), extent(x.w, filter.w));
+    cost::algorithm(job, &Geometry::new(x, filter, y, stride, pad, 0))
+}
+
+impl Algorithm {
+    /// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of
+    /// `winograd/mod.rs`: more than once where fewer multiplications are made.
+    pub fn noise(self) -> f64 {
+        if self == Algorithm::Winograd { winograd::NOISE } else { 1.0 }
     }
 }
 

@@ -160,10 +160,9 @@ impl<'a> Experiment<'a> {
     /// Makes the folder, with the lists that the trainings need.
     fn begin(&self) -> Result<()> {
         files::make_folder(&self.request.out)?;
-        for (path, text) in self.protocol.folds.iter().filter_map(|fold| fold.list.as_ref()) {
-            files::write(path, text.as_bytes())?;
-        }
-        files::write(&self.request.out.join("experiment.json"), format!("{:#}\n", self.identity()).as_bytes())
+        files::write(&self.request.out.join("experiment.json"), format!("{:#}\n", self.identity()).as_bytes())?;
+        let lists = self.protocol.folds.iter().filter_map(|fold| fold.list.as_ref());
+        lists.map(|(path, text)| files::write(path, text.as_bytes())).collect()
     }
 }
 

@@ -77,7 +77,7 @@ fn tables(findings: &Findings) -> Vec<Numbers> {
             .to_owned(),
     };
     let differences = Numbers {
-        title: "Differences of accuracy on LR pairs, in points",
+        title: "Differences of accuracy, in points, on LR pairs where HR is not named",
         header: vec!["first", "minus second", "mean", "low", "high", "low, cells", "high, cells", "decided"],
         rows: statistics.differences.iter().map(difference).collect(),
         caption: "Paired: same seed, fold and pairs. low, high: 95 % bootstrap over seeds, folds and pairs, each drawn with replacement, \

@@ -239,5 +239,5 @@ fn sheet(faces: &Faces, low: &[Vec<u8>], restorations: &[Restoration]) -> Result
     let rows: Vec<Vec<(Tile, String)>> = (0..count).map(|sample| row(sample * faces.len() / count)).collect();
     let captions: Vec<&str> =
         ["LR"].into_iter().chain(restorations.iter().map(|found| found.name)).chain(["HR"]).collect();
-    grid::annotated(&captions, &rows)
+    grid::noted(&captions, &rows)
 }

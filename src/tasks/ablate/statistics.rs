@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 
 /// Draws of the bootstrap.
 const RESAMPLES: usize = 2000;
-/// Name of the ceiling among the rows that are resampled: the baseline on HR.
-const CEILING: &str = "HR";
+/// Name of the ceiling among the rows that are compared: the baseline on HR.
+const CEILING: &str = "recognition-hr on HR";
 
 /// Verification of one kind of pairs (HR-HR, LR-LR or HR-LR) by one row: means over the cells.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Share {
     pub interval: Option<Interval>,
 }
 
-/// A difference of accuracies on LR pairs.
+/// A difference of accuracies on LR pairs; the ceiling's is on HR pairs.
 #[derive(Clone, Debug)]
 pub struct Difference {
     pub first: String,
@@ -65,10 +65,9 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether both intervals leave zero out.
+    /// Whether both intervals leave zero out; one cell, which knows nothing of the luck of training, decides nothing.
     pub fn is_decided(&self) -> bool {
-        let outside = |interval: &Interval| interval.low > 0.0 || interval.high < 0.0;
-        outside(&self.pairs) && self.cells.as_ref().is_none_or(outside)
+        self.pairs.leaves_out(0.0) && self.cells.is_some_and(|cells| cells.leaves_out(0.0))
     }
 }
 
@@ -150,14 +149,18 @@ impl Statistics {
 
 fn sentence(found: &Difference) -> String {
     let points = |interval: &Interval| format!("{:+.2} to {:+.2}", 100.0 * interval.low, 100.0 * interval.high);
-    let cells = found.cells.as_ref().map_or("unknown, there is one cell".to_owned(), points);
+    let cells = found.cells.as_ref().map_or("of one cell there is none".to_owned(), points);
     let verdict = match (found.is_decided(), found.mean > 0.0) {
         (true, true) => format!("{} is better than {} by more than the interval", found.first, found.second),
         (true, false) => format!("{} is worse than {} by more than the interval", found.first, found.second),
-        _ => format!("{} and {} are not told apart, the difference is inside the interval", found.first, found.second),
+        _ if found.cells.is_none() && found.pairs.leaves_out(0.0) => format!(
+            "{} and {} differ on these pairs, and one training of each does not tell whether that was luck",
+            found.first, found.second
+        ),
+        _ => format!("{} and {} are not told apart, zero is inside the interval", found.first, found.second),
     };
     format!(
-        "{verdict}: {:+.2} points of accuracy on LR pairs, 95 % interval {} over seeds, folds and pairs, {cells} over cells.",
+        "{verdict}: {:+.2} points of accuracy, 95 % interval {} over seeds, folds and pairs; over cells {cells}.",
         100.0 * found.mean,
         points(&found.pairs)
     )

@@ -18,6 +18,8 @@ pub struct Near {
     pub b: String,
     /// Bits of 256 that differ, see [`crate::data::likeness`].
     pub bits: u32,
+    /// Whether they are said to be two people.
+    pub two_names: bool,
 }
 
 /// Rows with the same pixels, together, each group ascending and the groups in order of their first.
@@ -59,8 +61,13 @@ pub fn near(context: &Context, looks: &[Option<Look>], listing: &Listing) -> Res
         let of = |place: usize| -> Vec<Near> {
             let (a, likeness) = distinct[place];
             let behind = distinct[place + 1..].iter().map(|(b, other)| (*b, likeness.distance(other)));
-            let name = |row: usize| listing.names[row].clone();
-            behind.filter(|(_, bits)| *bits <= NEAR).map(|(b, bits)| Near { a: name(a), b: name(b), bits }).collect()
+            let near = |(b, bits): (usize, u32)| Near {
+                a: listing.names[a].clone(),
+                b: listing.names[b].clone(),
+                bits,
+                two_names: listing.labels[a] != listing.labels[b],
+            };
+            behind.filter(|(_, bits)| *bits <= NEAR).map(near).collect()
         };
         let chunk: Vec<Vec<Near>> = places.clone().into_par_iter().map(of).collect();
         found.extend(chunk.into_iter().flatten());

@@ -122,7 +122,7 @@ pub fn check(context: &Context, request: &Request) -> Result<Checked> {
             Some(suspects::find(&listing.subset(&rows), &features)?)
         }
         (Some(_), _) => {
-            context.listener.warn("labels are not judged: that takes folders of two people or more");
+            context.listener.warn("labels are not judged: that takes a folder for every person, and two people");
             None
         }
         _ => None,
@@ -218,7 +218,7 @@ impl Checked {
             "wrong": self.wrong,
             "tiny": tiny.map(|t| json!({ "picture": t.picture, "width": t.width, "height": t.height })).collect::<Vec<_>>(),
             "duplicates": self.duplicates,
-            "near_duplicates": near.map(|n| json!({ "a": n.a, "b": n.b, "bits": n.bits })).collect::<Vec<_>>(),
+            "near_duplicates": near.map(|n| json!({ "a": n.a, "b": n.b, "bits": n.bits, "two_names": n.two_names })).collect::<Vec<_>>(),
             "overlap": self.overlap,
             "suspects": self.suspects.as_ref().map(|list| list.iter().map(suspect).collect::<Vec<_>>()),
             "out": self.out.as_ref().map(|out| out.display().to_string()),

@@ -43,7 +43,8 @@ fn section(page: &mut Report, heading: &str, header: &[&str], rows: &[Vec<String
 
 fn suspects(page: &mut Report, album: &Album, checked: &Checked) -> Result<()> {
     let Some(suspects) = &checked.suspects else {
-        page.section("Labels").paragraph("Not judged: give --model with a trained recogniser.");
+        page.section("Labels")
+            .paragraph("Not judged: that takes --model with a recogniser, and a folder for every person.");
         return Ok(());
     };
     let row = |s: &super::Suspect| {
@@ -65,9 +66,12 @@ fn duplicates(page: &mut Report, album: &Album, checked: &Checked) -> Result<()>
     section(page, "The same pixels", &["pictures"], &rows);
     let first_two = checked.duplicates.iter().take(SHOWN).map(|names| names.iter().take(2).collect());
     album.sheet(page, &["first", "second"], first_two.collect())?;
-    let rows: Vec<Vec<String>> =
-        checked.near.iter().map(|near| vec![near.a.clone(), near.b.clone(), near.bits.to_string()]).collect();
-    section(page, "Looking the same", &["picture", "other", "bits of 256 that differ"], &rows);
+    let near = |near: &super::Near| {
+        let names = if near.two_names { "two" } else { "one" };
+        vec![near.a.clone(), near.b.clone(), near.bits.to_string(), names.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = checked.near.iter().map(near).collect();
+    section(page, "Looking the same", &["picture", "other", "bits of 256 that differ", "names"], &rows);
     let both = checked.near.iter().take(SHOWN).map(|near| vec![&near.a, &near.b]);
     album.sheet(page, &["first", "second"], both.collect())
 }

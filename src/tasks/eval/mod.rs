@@ -21,6 +21,7 @@ pub use verification::{Scored, Transform, Verification};
 use crate::backend::Device;
 use crate::data::align::{Alignment, Crop, Landmarks};
 use crate::data::faces;
+use crate::data::splits::Splits;
 use crate::engine::network::Network;
 use crate::error::{Error, Result};
 use crate::files;
@@ -218,12 +219,12 @@ pub fn score(context: &Context, device: &Arc<dyn Device>, network: &Network, req
     };
     Ok(Evaluation {
         device: device.info().name,
-        mistakes,
-        times: found.times,
         verification,
         identification: None,
         restoration: Restoration::new(&pictures, found.qualities, request.mirror),
         samples: found.samples,
+        mistakes,
+        times: found.times,
     })
 }
 
@@ -242,12 +243,12 @@ fn find(
     let (input, features) = embed_rows(context, device, network, request, &rows)?;
     Ok(Evaluation {
         device: device.info().name,
-        mistakes: Vec::new(),
-        times: Times::default(),
         verification: None,
         identification: Some(plan.score(&listing, &features, input, request.mirror)?),
         restoration: None,
         samples: Vec::new(),
+        mistakes: Vec::new(),
+        times: Times::default(),
     })
 }
 
@@ -292,7 +293,7 @@ pub struct Comparison {
     pub listed: String,
 }
 
-/// Compares the pairs of a list, or every two pictures where there is no list; nothing else of the request is scored. `demand` may refuse
+/// Compares the pairs of a list of pictures, or every two pictures where there is no list; nothing else of the request is scored. `demand` may refuse
 /// the pairs, of which it sees whether they are one person, before anything is computed.
 ///
 /// # Errors
@@ -307,6 +308,12 @@ pub fn compare(
     let (source, protocol) = match &request.pairs {
         Some(path) => {
             let source = faces::Source::open_plain(&request.data)?;
+            if Splits::recognises(path)? {
+                return Err(Error::Usage(format!(
+                    "{}: pairs of clips, and what is asked for is of single pictures; give a list as LFW's pairs.txt",
+                    path.display()
+                )));
+            }
             let protocol = Protocol::open(path, request, source.listing())?;
             (source, protocol)
         }

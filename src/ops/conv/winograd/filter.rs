@@ -1,0 +1,164 @@
+//! Filters to the Winograd domain: `U = G g G^T` for every pair of channels.
+//!
+//! U is laid out as the right matrices of 36 products: `[group][36][depth][width]`, where a group is up to [`GROUP`] channels of the
+//! result and the depth are the channels that are read, both padded with zeros to a multiple of the panel.
+
+use super::transform::{Filter, transform};
+use super::{GROUP, PLANES, padded};
+use crate::backend::cpu::lanes::{self, Grid, GridMut, Job, Simd, Steps, transpose};
+use crate::backend::cpu::simd::{Level, PANEL, Vector};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// A filter in memory as OHWI, and in which direction it is used.
+#[derive(Clone, Copy)]
+pub(super) struct Filters<'a> {
+    pub w: &'a [f32],
+    /// Outputs and channels of the convolution forward.
+    pub outputs: usize,
+    pub channels: usize,
+    /// Outputs and channels exchanged and taps in reverse: the correlation that gives the gradient to the input.
+    pub transposed: bool,
+}
+
+/// Numbers of a block of filters: 9 taps x 16 x 16.
+const BLOCK: usize = 9 * PANEL * PANEL;
+
+impl Filters<'_> {
+    /// Channels that are read and channels of the result.
+    fn extents(&self) -> (usize, usize) {
+        if self.transposed { (self.outputs, self.channels) } else { (self.channels, self.outputs) }
+    }
+
+    /// All blocks, `[depth / 16][columns / 16]` of them, into the first numbers of `packed`.
+    pub fn pack(&self, level: Level, packed: &mut [f32]) {
+        let packed = &mut packed[..9 * padded(self.outputs) * padded(self.channels)];
+        let across = padded(self.extents().1) / PANEL;
+        packed.par_chunks_exact_mut(across * BLOCK).enumerate().for_each(|(depth, packed)| {
+            lanes::run(level, Pack { filters: self, depth: depth * PANEL, packed });
+        });
+    }
+}
+
+/// Packs the blocks of 16 depths.
+struct Pack<'a> {
+    filters: &'a Filters<'a>,
+    depth: usize,
+    packed: &'a mut [f32],
+}
+
+impl Job for Pack<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        for (column, block) in self.packed.chunks_exact_mut(BLOCK).enumerate() {
+            pack_block(simd, self.filters, (self.depth, column * PANEL), block);
+        }
+    }
+}
+
+/// The taps of 16 x 16 pairs from a depth and a column on as `[tap][depth][column]`, zero where there is no such channel.
+#[inline(always)]
+fn pack_block<V: Vector>(simd: Simd<V>, f: &Filters, (depth, column): (usize, usize), block: &mut [f32]) {
+    let (depths, columns) = f.extents();
+    let (depths, columns) = (PANEL.min(depths - depth), PANEL.min(columns - column));
+    if (depths, columns) != (PANEL, PANEL) {
+        block.fill(0.0);
+    }
+    for (tap, block) in block.chunks_exact_mut(PANEL * PANEL).enumerate() {
+        if f.transposed {
+            for (o, row) in block.chunks_exact_mut(PANEL).take(depths).enumerate() {
+                let from = ((depth + o) * 9 + 8 - tap) * f.channels + column;
+                row[..columns].copy_from_slice(&f.w[from..from + columns]);
+            }
+            continue;
+        }
+        if (depths, columns) == (PANEL, PANEL) {
+            exchange(simd, (f.w, (column * 9 + tap) * f.channels + depth, 9 * f.channels), block);
+            continue;
+        }
+        for o in 0..columns {
+            let from = ((column + o) * 9 + tap) * f.channels + depth;
+            for (row, value) in block.chunks_exact_mut(PANEL).zip(&f.w[from..from + depths]) {
+                row[o] = *value;
+            }
+        }
+    }
+}
+
+/// Sixteen rows of sixteen numbers with rows and columns exchanged.
+#[inline(always)]
+fn exchange<V: Vector>(simd: Simd<V>, (from, at, row): (&[f32], usize, usize), to: &mut [f32]) {
+    let from = Grid::new(from, Steps { at, row, column: 0 }, PANEL, 1);
+    let mut to = GridMut::new(to, Steps { at: 0, row: PANEL, column: 0 }, PANEL, 1);
+    let mut rows = [simd.splat(0.0); PANEL];
+    for (i, lanes) in rows.iter_mut().enumerate() {
+        *lanes = from.load(simd, i, 0);
+    }
+    for (i, lanes) in transpose(rows).into_iter().enumerate() {
+        to.store(i, 0, lanes);
+    }
+}
+
+/// f32 that [`Filters::pack`] writes, for a filter that this algorithm may be used for.
+pub(in crate::ops::conv) const fn packed_len(filter: Shape) -> usize {
+    if filter.h == 3 && filter.w == 3 { 9 * padded(filter.n) * padded(filter.c) } else { 0 }
+}
+
+/// Columns of group number `group` in U, for so many channels of the result.
+pub(super) fn group_width(columns: usize, group: usize) -> usize {
+    GROUP.min(padded(columns) - group * GROUP)
+}
+
+/// f32 of a group in U: a cache line between its planes, so that they do not fall into the same few sets of the cache.
+pub(super) const fn group_len(depths: usize, width: usize) -> usize {
+    PLANES * (depths * width + PANEL)
+}
+
+/// Where filters are transformed from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// What [`Filters::pack`] wrote.
+    Packed(&'a [f32]),
+    /// The filters themselves, packed block by block on the way.
+    Plain(Filters<'a>),
+}
+
+/// Transforms filters of one group for a range of depths (multiples of the panel) into `[36][depths][width]`.
+pub(super) struct Transform<'a> {
+    pub source: Source<'a>,
+    /// Channels of the result.
+    pub columns: usize,
+    pub group: usize,
+    pub depths: Range<usize>,
+    pub u: &'a mut [f32],
+}
+
+impl Job for Transform<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let width = group_width(self.columns, self.group);
+        let plane = self.depths.len() * width + PANEL;
+        let across = padded(self.columns) / PANEL;
+        assert_eq!(self.u.len(), PLANES * plane, "a group of transformed filters");
+        let mut own = [0.0; BLOCK];
+        for depth in self.depths.clone().step_by(PANEL) {
+            for column in (0..width).step_by(PANEL) {
+                let first = self.group * GROUP + column;
+                let block = match &self.source {
+                    Source::Packed(packed) => &packed[(depth / PANEL * across + first / PANEL) * BLOCK..][..BLOCK],
+                    Source::Plain(filters) => {
+                        pack_block(simd, filters, (depth, first), &mut own);
+                        &own
+                    }
+                };
+                for row in 0..PANEL {
+                    let taps = Steps { at: row * PANEL, row: 3 * PANEL * PANEL, column: PANEL * PANEL };
+                    let at = (depth - self.depths.start + row) * width + column;
+                    let target = Steps { at, row: 6 * plane, column: plane };
+                    transform::<Filter, V, 3, 6>(simd, (block, taps), (self.u, target));
+                }
+            }
+        }
+    }
+}

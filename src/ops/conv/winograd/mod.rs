@@ -1,0 +1,228 @@
+//! Winograd's minimal filtering F(4x4, 3x3) for 3x3 convolutions of stride 1, forward and to the input, and the gradient to the filter.
+//!
+//! A tile of 4x4 results needs 36 multiplications per pair of channels instead of 144:
+//! `Y = A^T [ (G g G^T) . (B^T d B) ] A`, the product `.` elementwise and summed over channels, which is 36 matrix products over tiles.
+//!
+//! **Accuracy.** Let roundings walk at random over independent terms of variance 1. Along one axis a result of the plain loop collects
+//! the variance of its 3 taps; result j of a tile collects `sum over k of A[k,j]^2 |B[k]|^2 |G[k]|^2`, where `|B[k]|^2` is 42, 34, 34,
+//! 10, 10, 42 (squares of row k of `B^T`, what a sum over a window collects) and `|G[k]|^2` is 1/16, 1/12, 1/12, 21/576, 21/576, 1:
+//! 9.0, 8.6, 17.3 and 94.3 for j = 0 to 3. Both axes together have the product of two such sums as variance, so a result is off by up
+//! to 94.3 / 3 = 31.4 times what the plain loop is expected to be off by ([`NOISE`]), and by 32.3 / 3 = 10.8 times in the root mean
+//! square over a tile; with many channels, whose sum the plain loop makes 9 times as long, by a third of that. The gradient to the
+//! filter collects `sum over k of G[k,j]^2 |B[k]|^2 |A[k]|^2` = 13.1, 19.4, 96.8 against 4: at most 24.2 times.
+
+mod ahead;
+mod filter;
+mod gradient;
+mod tiles;
+mod transform;
+
+use super::Geometry;
+use super::epilogue::{Tail, Written};
+use crate::backend::cpu::Scratch;
+use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Planes, Right};
+use crate::backend::cpu::lanes;
+use crate::backend::cpu::simd::Level;
+use ahead::Ahead;
+pub(super) use filter::packed_len;
+use filter::{Filters, Source, Transform, group_len, group_width};
+pub(super) use gradient::FilterGradient;
+use rayon::prelude::*;
+use std::ops::Range;
+use tiles::{Extents, Finish, OutputTiles, PATCH, Piece, for_strips, input_tiles, plane, stride};
+
+/// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of this file.
+pub(super) const NOISE: f64 = 31.4;
+/// Products of a tile per pair of channels.
+const PLANES: usize = 36;
+/// Channels of the result that are worked on together: four panels.
+const GROUP: usize = 4 * PANEL;
+/// Depth of the filters that are transformed at a time where they are not kept: 36 x 64 x 64 numbers stay in the L2 cache.
+const DEPTH: usize = 64;
+/// Up to so many tiles the filters' transforms are not kept but made where they are used.
+const FEW: usize = 96;
+/// Tiles that are transformed together.
+const BLOCK: usize = 12;
+/// Bytes of x and y from which on they are prefetched, as no cache holds them from one layer to the next.
+const LARGE: usize = 8 << 20;
+
+const fn padded(channels: usize) -> usize {
+    channels.next_multiple_of(PANEL)
+}
+
+fn forward_extents(g: &Geometry) -> Extents {
+    let [n, h, w, c, oh, ow, o, pad] = [g.n, g.h, g.w, g.c, g.oh, g.ow, g.o, g.pad].map(|extent| extent as usize);
+    Extents { n, h, w, c, oh, ow, o, pad }
+}
+
+fn data_extents(g: &Geometry) -> Extents {
+    let e = forward_extents(g);
+    Extents { h: e.oh, w: e.ow, c: e.o, oh: e.h, ow: e.w, o: e.c, pad: 2 - e.pad, ..e }
+}
+
+/// Packs a filter for [`Correlation::data`].
+pub(super) fn pack_data(g: &Geometry, w: &[f32], level: Level, packed: &mut [f32]) {
+    Filters { w, outputs: g.o as usize, channels: g.c as usize, transposed: true }.pack(level, packed);
+}
+
+/// One use of the algorithm.
+pub(super) struct Correlation<'a> {
+    extents: Extents,
+    filters: Source<'a>,
+    finish: Finish<'a>,
+    level: Level,
+    scratch: &'a Scratch,
+}
+
+impl<'a> Correlation<'a> {
+    /// y from x, with the filter as it is.
+    pub fn forward(g: &Geometry, w: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+        let filters = Filters { w, outputs: g.o as usize, channels: g.c as usize, transposed: false };
+        Self::new(forward_extents(g), Source::Plain(filters), tail, args)
+    }
+
+    /// dx from dy, with the filter as [`pack_data`] packed it.
+    pub fn data(g: &Geometry, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+        Self::new(data_extents(g), Source::Packed(packed), tail, args)
+    }
+
+    fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
+        let vector = |given: &[f32], absent: f32| {
+            let mut vector = if given.is_empty() { vec![absent; extents.o] } else { given.to_vec() };
+            vector.resize(padded(extents.o), absent);
+            vector
+        };
+        let finish =
+            Finish { bias: vector(tail.bias, 0.0), slope: vector(tail.slope, 1.0), residual: tail.residual, z: tail.z };
+        Correlation { extents, filters, finish, level, scratch }
+    }
+
+    /// Computes y from x, and whatever else the epilogue writes.
+    pub fn run(&self, x: &[f32], to: Written) {
+        let e = &self.extents;
+        if e.tiles() <= FEW {
+            let floats = e.tiles() * (stride(padded(e.c)) + stride(GROUP) * self.groups());
+            self.scratch.of_launch(floats, |memory| self.few(x, to, memory));
+        } else {
+            let floats = (0..self.groups()).map(|group| group_len(padded(e.c), group_width(e.o, group))).sum();
+            self.scratch.of_launch(floats, |u| self.many(x, to, u));
+        }
+    }
+
+    /// Groups of channels of the result.
+    fn groups(&self) -> usize {
+        padded(self.extents.o).div_ceil(GROUP)
+    }
+
+    /// Few tiles: all of them in three steps, each cut its own way. Filters are transformed where they are used, a slice of the depth
+    /// at a time, and never leave the cache.
+    fn few(&self, x: &[f32], to: Written, memory: &mut [f32]) {
+        let e = &self.extents;
+        let (channels, tiles) = (padded(e.c), e.tiles());
+        let (v, m) = memory.split_at_mut(tiles * stride(channels));
+        v.par_chunks_mut(4 * stride(channels)).enumerate().for_each(|(index, v)| {
+            self.scratch.of_worker(PLANES * channels, |patch| {
+                let tiles = index * 4..(index * 4 + 4).min(tiles);
+                lanes::run(self.level, input_tiles(e, x, (0, channels), tiles, patch, v));
+            });
+        });
+        let v = &*v;
+        m.par_chunks_mut(tiles * stride(GROUP)).enumerate().for_each(|(group, m)| {
+            self.scratch.of_worker(group_len(DEPTH, GROUP), |u| {
+                for from in (0..channels).step_by(DEPTH) {
+                    let depth = DEPTH.min(channels - from);
+                    let width = group_width(e.o, group);
+                    let u = &mut u[..group_len(depth, width)];
+                    self.transform(group, from..from + depth, u);
+                    self.multiply((tiles, depth, width), &v[from..], u, m, from > 0, |_| {});
+                }
+            });
+        });
+        let m = &*m;
+        for_strips(e, to, 1, |piece| {
+            self.scratch.of_worker(PATCH, |patch| {
+                for group in 0..self.groups() {
+                    let first = group * tiles * stride(GROUP) + piece.tiles.start * stride(group_width(e.o, group));
+                    let tiles = piece.tiles.clone();
+                    self.finish(&m[first..], tiles, group, patch, piece);
+                }
+            });
+        });
+    }
+
+    /// Many tiles: filters are transformed once, then a few tiles at a time go all the way, in the cache of one core.
+    fn many(&self, x: &[f32], to: Written, u: &mut [f32]) {
+        let e = &self.extents;
+        let channels = padded(e.c);
+        let whole = group_len(channels, GROUP);
+        u.par_chunks_mut(whole).enumerate().for_each(|(group, u)| self.transform(group, 0..channels, u));
+        let u = &*u;
+        let block = if u.len() * 4 <= 700_000 { BLOCK } else { 4 * BLOCK };
+        let (v_len, m_len) = (block * stride(channels), block * stride(GROUP));
+        let patch_len = (PLANES * channels).max(PATCH);
+        let strips = block.div_ceil(e.tiles_across());
+        let large = 4 * (x.len() + to.y.len()) > LARGE;
+        for_strips(e, to, strips, |piece| {
+            self.scratch.of_worker(v_len + m_len + patch_len, |memory| {
+                let (v, rest) = memory.split_at_mut(v_len);
+                let (m, patch) = rest.split_at_mut(m_len);
+                for from in piece.tiles.clone().step_by(block) {
+                    let tiles = from..(from + block).min(piece.tiles.end);
+                    lanes::run(self.level, input_tiles(e, x, (0, channels), tiles.clone(), patch, v));
+                    for (group, u) in u.chunks(whole).enumerate() {
+                        let size = (tiles.len(), channels, group_width(e.o, group));
+                        let mut ahead = Ahead::default();
+                        if large && group == 0 {
+                            self.look_ahead(x, piece, &tiles, &mut ahead);
+                        }
+                        self.multiply(size, v, u, m, false, |plane| ahead.touch(plane));
+                        self.finish(m, tiles.clone(), group, patch, piece);
+                    }
+                }
+            });
+        });
+    }
+
+    /// What will be read and written next in memory: the windows of the tiles after these, and where these go.
+    fn look_ahead<'b>(&'b self, x: &'b [f32], piece: &'b Piece, tiles: &Range<usize>, ahead: &mut Ahead<'b>) {
+        let e = &self.extents;
+        let next = tiles.end..(tiles.end + tiles.len()).min(e.tiles());
+        e.window_rows(next, |row| ahead.add(&x[row]));
+        e.tile_rows(tiles.clone(), |row| {
+            for tensor in [self.finish.residual, self.finish.z] {
+                ahead.add(tensor.get(row.clone()).unwrap_or_default());
+            }
+            for row in piece.written(row) {
+                ahead.add(row);
+            }
+        });
+    }
+
+    fn transform(&self, group: usize, depths: Range<usize>, u: &mut [f32]) {
+        lanes::run(self.level, Transform { source: self.filters, columns: self.extents.o, group, depths, u });
+    }
+
+    /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`.
+    fn multiply(
+        &self,
+        (tiles, depth, width): (usize, usize, usize),
+        v: &[f32],
+        u: &[f32],
+        m: &mut [f32],
+        accumulate: bool,
+        before: impl FnMut(usize),
+    ) {
+        let channels = padded(self.extents.c);
+        let planes = Planes { count: PLANES, left: plane(channels), right: depth * width + PANEL, out: plane(width) };
+        let extent = Extent { rows: tiles, depth, panels: width / PANEL };
+        let left = Left { data: v, row_stride: stride(channels), depth_stride: 1 };
+        let right = Right::in_place(u, width);
+        gemm::multiply_planes(self.level, planes, extent, left, right, (m, stride(width)), accumulate, before);
+    }
+
+    fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
+        let width = group_width(self.extents.o, group);
+        let tiles = OutputTiles { extents: &self.extents, finish: &self.finish, m, tiles, group, width, patch, piece };
+        lanes::run(self.level, tiles);
+    }
+}

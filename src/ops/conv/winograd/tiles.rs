@@ -1,0 +1,461 @@
+//! Tiles of 4x4 pixels of the result: where they lie, the 6x6 pixels that each one reads, and how it is finished and written.
+
+use super::super::epilogue::{Written, add_parts};
+use super::transform::{Axis, Input, Output, OutputTransposed, columns, transform};
+use super::{GROUP, PLANES, padded};
+use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps};
+use crate::backend::cpu::simd::{PANEL, Vector};
+use rayon::prelude::*;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Pixels of a tile along each axis, and of the window that it reads.
+pub(super) const TILE: usize = 4;
+const WINDOW: usize = 6;
+
+/// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, y is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extents {
+    pub n: usize,
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    pub oh: usize,
+    pub ow: usize,
+    pub o: usize,
+    pub pad: usize,
+}
+
+/// Image, and first row and column of a tile in y.
+#[derive(Clone, Copy)]
+struct Place {
+    n: usize,
+    row: usize,
+    column: usize,
+}
+
+impl Extents {
+    /// Tiles of one row of tiles.
+    pub fn tiles_across(&self) -> usize {
+        self.ow.div_ceil(TILE)
+    }
+
+    /// Rows of tiles of the whole batch.
+    pub fn strips(&self) -> usize {
+        self.n * self.oh.div_ceil(TILE)
+    }
+
+    pub fn tiles(&self) -> usize {
+        self.strips() * self.tiles_across()
+    }
+
+    fn place(&self, tile: usize) -> Place {
+        let (strip, across) = (tile / self.tiles_across(), tile % self.tiles_across());
+        let down = self.oh.div_ceil(TILE);
+        Place { n: strip / down, row: strip % down * TILE, column: across * TILE }
+    }
+
+    /// Tiles cut where a row of tiles ends, with the place of the first and the count of each run.
+    fn runs(&self, tiles: Range<usize>, mut run: impl FnMut(Place, usize)) {
+        let mut from = tiles.start;
+        while from < tiles.end {
+            let to = ((from / self.tiles_across() + 1) * self.tiles_across()).min(tiles.end);
+            run(self.place(from), to - from);
+            from = to;
+        }
+    }
+
+    /// The rows of x that the windows of some tiles reach, as ranges of its numbers.
+    pub fn window_rows(&self, tiles: Range<usize>, mut row: impl FnMut(Range<usize>)) {
+        self.runs(tiles, |place, count| {
+            let from = place.column.saturating_sub(self.pad).min(self.w);
+            let to = (place.column + count * TILE + WINDOW - TILE).saturating_sub(self.pad).clamp(from, self.w);
+            for y in (place.row..place.row + WINDOW).filter(|y| (self.pad..self.h + self.pad).contains(y)) {
+                let line = (place.n * self.h + y - self.pad) * self.w;
+                row((line + from) * self.c..(line + to) * self.c);
+            }
+        });
+    }
+
+    /// The rows of y that some tiles cover, as ranges of its numbers.
+    pub fn tile_rows(&self, tiles: Range<usize>, mut row: impl FnMut(Range<usize>)) {
+        self.runs(tiles, |place, count| {
+            let to = (place.column + count * TILE).min(self.ow);
+            for y in place.row..(place.row + TILE).min(self.oh) {
+                let line = (place.n * self.oh + y) * self.ow;
+                row((line + place.column) * self.o..(line + to) * self.o);
+            }
+        });
+    }
+
+    /// Numbers of y in strip number `strip`.
+    pub fn strip_len(&self, strip: usize) -> usize {
+        let row = strip % self.oh.div_ceil(TILE) * TILE;
+        TILE.min(self.oh - row) * self.ow * self.o
+    }
+}
+
+/// f32 from one plane of a transformed tile to the next. A cache line more than the channels take: the 36 planes are written one after
+/// the other, and powers of two would all fall into the same few sets of the cache.
+pub(super) const fn plane(channels: usize) -> usize {
+    channels + PANEL
+}
+
+/// f32 from one transformed tile to the next.
+pub(super) const fn stride(channels: usize) -> usize {
+    PLANES * plane(channels)
+}
+
+/// Some channels of a tensor of pictures that is surrounded by zeros.
+#[derive(Clone, Copy)]
+pub(super) struct Pictures<'a> {
+    pub numbers: &'a [f32],
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+    pub pad: usize,
+    /// The first channel, and how many, padded.
+    pub first: usize,
+    pub width: usize,
+}
+
+/// Transforms windows of `I` x `I` pixels, one for each tile, into `[tile][36][width]`. Needs a patch of `36 * width` numbers.
+pub(super) struct TileTransform<'a, A, const I: usize> {
+    axis: PhantomData<A>,
+    extents: &'a Extents,
+    pictures: Pictures<'a>,
+    tiles: Range<usize>,
+    patch: &'a mut [f32],
+    v: &'a mut [f32],
+}
+
+impl<'a, A: Axis<I, WINDOW>, const I: usize> TileTransform<'a, A, I> {
+    fn new(
+        extents: &'a Extents,
+        pictures: Pictures<'a>,
+        tiles: Range<usize>,
+        patch: &'a mut [f32],
+        v: &'a mut [f32],
+    ) -> Self {
+        TileTransform { axis: PhantomData, extents, pictures, tiles, patch, v }
+    }
+}
+
+/// The windows of x that tiles read.
+pub(super) fn input_tiles<'a>(
+    e: &'a Extents,
+    x: &'a [f32],
+    (first, width): (usize, usize),
+    tiles: Range<usize>,
+    patch: &'a mut [f32],
+    v: &'a mut [f32],
+) -> TileTransform<'a, Input, WINDOW> {
+    let pictures = Pictures { numbers: x, h: e.h, w: e.w, c: e.c, pad: e.pad, first, width };
+    TileTransform::new(e, pictures, tiles, patch, v)
+}
+
+/// Tiles of the gradient to y, with zeros where a tile reaches over the edge.
+pub(super) fn gradient_tiles<'a>(
+    e: &'a Extents,
+    dy: &'a [f32],
+    (first, width): (usize, usize),
+    tiles: Range<usize>,
+    patch: &'a mut [f32],
+    v: &'a mut [f32],
+) -> TileTransform<'a, OutputTransposed, TILE> {
+    let pictures = Pictures { numbers: dy, h: e.oh, w: e.ow, c: e.o, pad: 0, first, width };
+    TileTransform::new(e, pictures, tiles, patch, v)
+}
+
+impl<A: Axis<I, WINDOW>, const I: usize> Job for TileTransform<'_, A, I> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let width = self.pictures.width;
+        let target = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
+        for (tile, v) in self.tiles.clone().zip(self.v.chunks_mut(stride(width))) {
+            let (from, steps) = self.pictures.window::<I>(self.extents.place(tile), self.patch);
+            for channel in (0..width).step_by(PANEL) {
+                transform::<A, V, I, WINDOW>(simd, (from, steps.after(channel)), (v, target.after(channel)));
+            }
+        }
+    }
+}
+
+impl<'a> Pictures<'a> {
+    /// A window where it lies, or copied into the patch with zeros around it where it reaches over a border or where the channels
+    /// fill no panel.
+    #[inline(always)]
+    fn window<'b, const I: usize>(&self, place: Place, patch: &'b mut [f32]) -> (&'b [f32], Steps)
+    where
+        'a: 'b,
+    {
+        let inside = |first: usize, extent: usize| first >= self.pad && first + I <= extent + self.pad;
+        if inside(place.row, self.h) && inside(place.column, self.w) && self.first + self.width <= self.c {
+            let pixel = (place.n * self.h + place.row - self.pad) * self.w + place.column - self.pad;
+            return (self.numbers, Steps { at: pixel * self.c + self.first, row: self.w * self.c, column: self.c });
+        }
+        self.copy_window(place, I, patch);
+        (patch, Steps { at: 0, row: I * self.width, column: self.width })
+    }
+
+    fn copy_window(&self, place: Place, size: usize, patch: &mut [f32]) {
+        let (width, real) = (self.width, self.width.min(self.c - self.first));
+        // The columns of the window that lie inside.
+        let from = self.pad.saturating_sub(place.column).min(size);
+        let to = (self.w + self.pad).saturating_sub(place.column).clamp(from, size);
+        for (i, row) in patch.chunks_exact_mut(size * width).take(size).enumerate() {
+            let y = place.row + i;
+            if y < self.pad || y >= self.h + self.pad || from == to {
+                row.fill(0.0);
+                continue;
+            }
+            row[..from * width].fill(0.0);
+            row[to * width..].fill(0.0);
+            let first = ((place.n * self.h + y - self.pad) * self.w + place.column + from - self.pad) * self.c;
+            let source = &self.numbers[first..first + (to - from) * self.c];
+            let row = &mut row[from * width..to * width];
+            if width == self.c {
+                row.copy_from_slice(source);
+                continue;
+            }
+            for (to, from) in row.chunks_exact_mut(width).zip(source.chunks_exact(self.c)) {
+                to[..real].copy_from_slice(&from[self.first..self.first + real]);
+                to[real..].fill(0.0);
+            }
+        }
+    }
+}
+
+/// The operands of an epilogue, with vectors of one number per padded channel.
+pub(super) struct Finish<'a> {
+    /// Zeros where there is none.
+    pub bias: Vec<f32>,
+    /// Ones where there is no PReLU.
+    pub slope: Vec<f32>,
+    /// The tensor that is added, or nothing.
+    pub residual: &'a [f32],
+    /// What PReLU took, where its gradient is wanted.
+    pub z: &'a [f32],
+}
+
+/// A run of strips of what is written; its sums have one number per padded channel.
+pub(super) struct Piece<'a> {
+    pub tiles: Range<usize>,
+    /// Where the piece begins in y.
+    first: usize,
+    to: Written<'a>,
+}
+
+impl Piece<'_> {
+    /// A range of y in what the piece writes: y, and the value kept where there is one.
+    pub fn written(&self, row: Range<usize>) -> [&[f32]; 2] {
+        let row = row.start - self.first..row.end - self.first;
+        [&*self.to.y, &*self.to.before].map(|tensor| tensor.get(row.clone()).unwrap_or_default())
+    }
+}
+
+/// Cuts what is written into pieces of so many strips and works on them in any order. Sums are made piece by piece and added in the
+/// order of the pieces.
+pub(super) fn for_strips(e: &Extents, whole: Written, strips: usize, work: impl Fn(&mut Piece) + Sync) {
+    let (across, channels, count) = (e.tiles_across(), padded(e.o), e.strips().div_ceil(strips));
+    let [mut slopes, mut biases] =
+        [&whole.slopes, &whole.biases].map(|sums| vec![0.0; if sums.is_empty() { 0 } else { count * channels }]);
+    let (mut y, mut before, mut first) = (whole.y, whole.before, 0);
+    let (mut slopes_left, mut biases_left) = (slopes.as_mut_slice(), biases.as_mut_slice());
+    let cut = |start: usize| {
+        let end = (start + strips).min(e.strips());
+        let length = (start..end).map(|strip| e.strip_len(strip)).sum();
+        let to = Written {
+            y: take(&mut y, length),
+            before: take(&mut before, length),
+            slopes: take(&mut slopes_left, channels),
+            biases: take(&mut biases_left, channels),
+        };
+        first += length;
+        Piece { tiles: start * across..end * across, first: first - length, to }
+    };
+    let pieces: Vec<Piece> = (0..e.strips()).step_by(strips).map(cut).collect();
+    pieces.into_par_iter().for_each(|mut piece| work(&mut piece));
+    add_parts(&slopes, channels, whole.slopes);
+    add_parts(&biases, channels, whole.biases);
+}
+
+/// The first numbers of a slice, or nothing of an empty one.
+fn take<'a>(slice: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
+    let whole = std::mem::take(slice);
+    let (own, rest) = whole.split_at_mut(length.min(whole.len()));
+    *slice = rest;
+    own
+}
+
+/// Transforms tiles of one group of channels back and writes them finished. Needs a patch of [`PATCH`] numbers.
+pub(super) struct OutputTiles<'a, 'b> {
+    pub extents: &'a Extents,
+    pub finish: &'a Finish<'a>,
+    /// The products `[tile][36][width]` of `tiles`.
+    pub m: &'a [f32],
+    pub tiles: Range<usize>,
+    /// The channels of the group; `width` is the padded count of them.
+    pub group: usize,
+    pub width: usize,
+    pub patch: &'a mut [f32],
+    pub piece: &'a mut Piece<'b>,
+}
+
+/// A tile of each of the four tensors of an epilogue.
+pub(super) const PATCH: usize = 4 * TILE * TILE * GROUP;
+
+/// A part of the result that is finished at once: a tile, some of whose rows and columns may lie outside.
+#[derive(Clone, Copy)]
+struct Part {
+    rows: usize,
+    across: usize,
+    channels: usize,
+}
+
+impl Job for OutputTiles<'_, '_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let (e, finish, width) = (self.extents, self.finish, self.width);
+        let first = self.group * GROUP;
+        let Piece { first: begin, to, .. } = self.piece;
+        for (tile, m) in self.tiles.clone().zip(self.m.chunks(stride(width))) {
+            let place = e.place(tile);
+            let (rows, across) = (TILE.min(e.oh - place.row), TILE.min(e.ow - place.column));
+            let part = Part { rows, across, channels: width.min(e.o - first) };
+            let at = ((place.n * e.oh + place.row) * e.ow + place.column) * e.o + first;
+            let from = Steps { at, row: e.ow * e.o, column: e.o };
+            let steps = Steps { at: at - *begin, ..from };
+            if part.channels == width {
+                let operands = (finish.residual, finish.z, from);
+                finish_tile(simd, (m, width, first), part, finish, operands, (to, steps));
+            } else {
+                ragged(simd, (m, width, first), part, finish, from, (to, steps), self.patch);
+            }
+        }
+    }
+}
+
+/// A tile whose channels fill no panel is finished in the patch.
+#[inline(always)]
+fn ragged<V: Vector>(
+    simd: Simd<V>,
+    m: (&[f32], usize, usize),
+    part: Part,
+    finish: &Finish,
+    from: Steps,
+    (to, steps): (&mut Written, Steps),
+    patch: &mut [f32],
+) {
+    let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
+    patch.fill(0.0);
+    let (residual, rest) = patch.split_at_mut(PATCH / 4);
+    let (z, rest) = rest.split_at_mut(PATCH / 4);
+    let (y, before) = rest.split_at_mut(PATCH / 4);
+    let operand = |tensor: &[f32], copied: &'_ mut [f32]| {
+        if !tensor.is_empty() {
+            copy(part, (tensor, from), (copied, patch_steps));
+        }
+    };
+    operand(finish.residual, residual);
+    operand(finish.z, z);
+    let residual = if finish.residual.is_empty() { &[] } else { &*residual };
+    let z = if finish.z.is_empty() { &[] } else { &*z };
+    let before = if to.before.is_empty() { &mut [] } else { before };
+    let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
+    finish_tile(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
+    copy(part, (written.y, patch_steps), (to.y, steps));
+    if !to.before.is_empty() {
+        copy(part, (written.before, patch_steps), (to.before, steps));
+    }
+}
+
+/// One tile: back from the Winograd domain, then what [`Tail::finish`](super::super::epilogue::Tail::finish) does.
+#[inline(always)]
+fn finish_tile<V: Vector>(
+    simd: Simd<V>,
+    (m, width, first): (&[f32], usize, usize),
+    part: Part,
+    finish: &Finish,
+    (residual, z, from): (&[f32], &[f32], Steps),
+    (to, steps): (&mut Written, Steps),
+) {
+    let source = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
+    let zero = simd.splat(0.0);
+    for channel in (0..width).step_by(PANEL) {
+        let bias = simd.load(&finish.bias, first + channel);
+        let slope = simd.load(&finish.slope, first + channel);
+        let (from, steps) = (from.after(channel), steps.after(channel));
+        let half = columns::<Output, V, 6, 4>(simd, m, source.after(channel));
+        let (residual, z) = (part.grid(residual, from), part.grid(z, from));
+        let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
+        let (Some(mut y), mut before) = (y, before) else { return };
+        let (mut slopes, mut biases) = (zero, zero);
+        for (i, row) in half.into_iter().enumerate().take(part.rows) {
+            let mut row = Output::apply(simd, row);
+            for sum in &mut row {
+                *sum = *sum + bias;
+            }
+            if z.is_some() {
+                add_row(simd, residual, part, i, &mut row);
+            }
+            if let Some(before) = &mut before {
+                store_row(before, part, i, row);
+            }
+            if let Some(z) = z {
+                for (j, value) in row.iter_mut().enumerate().take(part.across) {
+                    let z = z.load(simd, i, j);
+                    slopes = slopes.add_product(*value, z.where_positive(zero, z));
+                    *value = z.where_positive(*value, slope * *value);
+                    biases = biases + *value;
+                }
+            } else {
+                for value in &mut row {
+                    *value = value.where_positive(*value, slope * *value);
+                }
+                add_row(simd, residual, part, i, &mut row);
+            }
+            store_row(&mut y, part, i, row);
+        }
+        for (sums, part) in [(&mut *to.slopes, slopes), (&mut *to.biases, biases)] {
+            if !sums.is_empty() {
+                (simd.load(sums, first + channel) + part).store(sums, first + channel);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// The part in a tensor, where there is one.
+    #[inline(always)]
+    fn grid(self, tensor: &[f32], steps: Steps) -> Option<Grid<'_>> {
+        if tensor.is_empty() { None } else { Some(Grid::new(tensor, steps, self.rows, self.across)) }
+    }
+
+    #[inline(always)]
+    fn grid_mut(self, tensor: &mut [f32], steps: Steps) -> Option<GridMut<'_>> {
+        if tensor.is_empty() { None } else { Some(GridMut::new(tensor, steps, self.rows, self.across)) }
+    }
+}
+
+#[inline(always)]
+fn add_row<V: Vector>(simd: Simd<V>, tensor: Option<Grid>, part: Part, i: usize, row: &mut [Lanes<V>; TILE]) {
+    let Some(tensor) = tensor else { return };
+    for (j, value) in row.iter_mut().enumerate().take(part.across) {
+        *value = *value + tensor.load(simd, i, j);
+    }
+}
+
+#[inline(always)]
+fn store_row<V: Vector>(to: &mut GridMut, part: Part, i: usize, row: [Lanes<V>; TILE]) {
+    for (j, value) in row.into_iter().enumerate().take(part.across) {
+        to.store(i, j, value);
+    }
+}
+
+/// Copies the pixels and channels of a part from one steps to another.
+fn copy(part: Part, (from, source): (&[f32], Steps), (to, target): (&mut [f32], Steps)) {
+    for (i, j) in (0..part.rows).flat_map(|i| (0..part.across).map(move |j| (i, j))) {
+        to[target.index(i, j)..][..part.channels].copy_from_slice(&from[source.index(i, j)..][..part.channels]);
+    }
+}
