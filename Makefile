@@ -1,5 +1,5 @@
 # Two commands: `make demo` (two minutes, no network, no GPU, no CUDA) and `make test` (which brings an nvcc where there is none).
-.PHONY: demo test test-kernels-sanitized cuda-wheels gpu-bundle bench clean
+.PHONY: demo test test-kernels-sanitized cuda-wheels gpu-bundle interop bench clean
 
 # The demo needs no CUDA and waits for none: where no kernel was compiled yet, it builds without. Once `make test` has compiled
 # them both build the same program, so that going from one to the other rebuilds nothing.
@@ -30,6 +30,10 @@ test-kernels-sanitized:
 # A folder for a machine with a card and no Rust: `sh run.sh` there tests, measures and writes one JSON record (see benches/results).
 gpu-bundle: cuda-wheels
 	sh tools/gpu-bundle.sh
+
+# Files and numbers against onnxruntime, OpenVINO, PyTorch, scikit-learn and scikit-image, which it installs into .interop.
+interop:
+	sh tests/interop/run.sh
 
 bench:
 	cargo bench --locked

@@ -1,5 +1,7 @@
 //! The demo, small: everything it promises is in its folder, the report says what the numbers say, and a stop makes no claim.
 
+mod schema;
+
 use hallucinet::Error;
 use hallucinet::backend::Choice;
 use hallucinet::tasks::demo::{Findings, Request, Sizes, demo};
@@ -58,6 +60,7 @@ fn the_report_says_what_the_numbers_say_and_the_folder_can_be_gone_on_with() {
     }
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("demo.json")).unwrap()).unwrap();
     assert_eq!(json, findings.to_json());
+    schema::check("demo", &json);
     let rows: Vec<(&str, &str)> = json["rows"]
         .as_array()
         .unwrap()

@@ -12,6 +12,9 @@ mod identify;
 mod pictures;
 mod readme;
 mod refused;
+#[path = "../schema/mod.rs"]
+mod schema;
+mod schemas;
 mod time;
 mod verify;
 

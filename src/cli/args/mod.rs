@@ -14,7 +14,7 @@ mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 pub use ablate::Ablate;
@@ -149,6 +149,11 @@ enum Verb {
     Bench(measure::NetworkArgs),
     /// Report devices and kernels, and test them
     Doctor,
+}
+
+/// Every command with its arguments, as clap describes them: what completions and manual pages are made of.
+pub fn command() -> clap::Command {
+    Top::command()
 }
 
 /// Reads a command line, the program's own name first.
