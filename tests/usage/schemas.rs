@@ -126,7 +126,9 @@ fn what_is_brought_in_and_who_is_found_is_as_its_schema_says() {
     check("identify", &identify(&[faces]));
     let picture = shared().faces.join("id00000/0000.png");
     std::fs::create_dir_all(temp.path().join("lfw/p")).unwrap();
-    [1, 2].map(|n| std::fs::copy(&picture, temp.path().join(format!("lfw/p/p_000{n}.png"))).unwrap());
+    for number in [1, 2] {
+        std::fs::copy(&picture, temp.path().join(format!("lfw/p/p_000{number}.png"))).unwrap();
+    }
     let pairs: String = (0..2).map(|_| "p\t1\t2\np\t1\tp\t2\n").collect();
     std::fs::write(temp.path().join("pairs.txt"), format!("2\t1\n{pairs}")).unwrap();
     check("export", &at(&["export", "--format", "bin", "--data", "lfw", "--pairs", "pairs.txt", "--out", "bin"]));
