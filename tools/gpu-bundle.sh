@@ -10,9 +10,12 @@ bundle=target/gpu-bundle
 export HALLUCINET_REQUIRE_CUDA=1
 
 cargo build --release --locked
-# The path of the one executable whose target has this name.
-built() { # kind name
-    cargo "$1" --release --locked "--$3" "$2" --no-run --message-format=json 2> /dev/null |
+# The path of the executable of a test or a bench, built now.
+built() { # test|bench name
+    release=--release
+    # A bench is built for release without being told, and cargo refuses to be.
+    [ "$1" = test ] || release=
+    cargo "$1" $release --locked "--$1" "$2" --no-run --message-format=json |
         sed -n 's/.*"name":"'"$2"'".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 rm -rf "$bundle" "$bundle.part"
@@ -23,12 +26,10 @@ pack() { # from name
 }
 pack target/release/hallucinet hallucinet
 for name in ops cuda; do
-    cargo test --release --locked --test "$name" --no-run
-    pack "$(built test "$name" test)" "test-$name"
+    pack "$(built test "$name")" "test-$name"
 done
 for name in ops step; do
-    cargo bench --locked --bench "$name" --no-run
-    pack "$(built bench "$name" bench)" "bench-$name"
+    pack "$(built bench "$name")" "bench-$name"
 done
 floor=$(for program in "$bundle.part"/bin/*; do objdump -T "$program"; done | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
 commit=$(git rev-parse HEAD 2> /dev/null || echo unknown)

@@ -19,7 +19,7 @@ const LARGEST_LIST: u64 = 1 << 28;
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The model, and the pairs with their pictures; without a list every two pictures are a pair.
+    /// The model, and the pairs with their pictures; without a list those of a verification pack, or every two pictures.
     pub scoring: eval::Request,
     /// Share of pairs of different people that may be accepted.
     pub far: f64,

@@ -28,8 +28,8 @@ pub fn add(page: &mut Report, heading: &str, times: &Times) {
         rows.push(row(format!("{} others", others.len()), seconds, others.iter().map(|time| time.flop).sum()));
     }
     let caption = format!(
-        "Mean of {} runs of {:.1} ms, timed layer by layer, which is a little slower than without; GFLOP/s of the mathematics",
-        times.runs,
+        "{} of {:.1} ms, timed layer by layer, which is a little slower than without; GFLOP/s of the mathematics",
+        if times.runs == 1 { "One run".to_owned() } else { format!("Mean of {} runs", times.runs) },
         1e3 * total
     );
     page.section(heading).table(&["layer", "ms", "share", "GFLOP/s"], &rows, &caption);

@@ -45,10 +45,12 @@ pub fn schedules() -> Vec<(&'static str, &'static str)> {
     }
 }
 
-/// The entries that the kernel sources export, sorted: what a fatbin holds, read without a compiler.
+/// The entries that the kernel sources export, sorted: what a fatbin holds, read without a compiler; none where the sources are not (the
+/// GPU bundle).
 pub fn exported() -> Vec<String> {
     fn collect(folder: &Path, list: &mut Vec<String>) {
-        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 collect(&path, list);
             } else if path.extension().is_some_and(|extension| extension == "cu") {

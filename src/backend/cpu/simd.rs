@@ -156,7 +156,8 @@ impl Vector for Portable {
     #[inline(always)]
     unsafe fn interleave(self, b: Self) -> [Self; 2] {
         let from = |first: usize| {
-            let lane = |lane: usize| if lane % 2 == 0 { self.0[first + lane / 2] } else { b.0[first + lane / 2] };
+            let lane =
+                |lane: usize| if lane.is_multiple_of(2) { self.0[first + lane / 2] } else { b.0[first + lane / 2] };
             Portable(std::array::from_fn(lane))
         };
         [from(0), from(PANEL / 2)]

@@ -25,7 +25,7 @@ pub fn embedded() -> &'static [Image] {
 /// The machine code that a driver picks for a compute capability: of its own major version the nearest minor one below (one with an `a`
 /// runs on exactly its own), else what it compiles from the PTX.
 pub fn code_for((major, minor): (i32, i32)) -> String {
-    let own = ARCHITECTURES.split_whitespace().filter(|name| {
+    let mut own = ARCHITECTURES.split_whitespace().filter(|name| {
         let digits = name.trim_end_matches('a');
         let Some((of_major, of_minor)) = digits.split_at_checked(digits.len().saturating_sub(1)) else { return false };
         let of_minor = of_minor.parse().unwrap_or(i32::MAX);
@@ -33,7 +33,7 @@ pub fn code_for((major, minor): (i32, i32)) -> String {
         of_major.parse() == Ok(major) && runs
     });
     let first = ARCHITECTURES.split_whitespace().next().unwrap_or("nothing");
-    own.last().map_or_else(|| format!("compute_{first}, compiled by the driver"), |name| format!("sm_{name}"))
+    own.next_back().map_or_else(|| format!("compute_{first}, compiled by the driver"), |name| format!("sm_{name}"))
 }
 
 impl std::fmt::Debug for Image {

@@ -14,7 +14,8 @@ pub struct Calibrate {
     /// A pack, or a folder of pictures, of people the model was not trained on
     #[arg(long, value_name = "X")]
     pub data: PathBuf,
-    /// Pairs in the format of LFW's pairs.txt [default: every two pictures of X, a folder per person]
+    /// Pairs in the format of LFW's pairs.txt [default: those of a verification pack, else every two pictures of X, a
+    /// folder per person]
     #[arg(long, value_name = "FILE")]
     pub pairs: Option<PathBuf>,
     /// Share of pairs of different people that may be accepted, such as 1e-3

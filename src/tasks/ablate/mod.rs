@@ -161,8 +161,8 @@ impl<'a> Experiment<'a> {
     fn begin(&self) -> Result<()> {
         files::make_folder(&self.request.out)?;
         files::write(&self.request.out.join("experiment.json"), format!("{:#}\n", self.identity()).as_bytes())?;
-        let lists = self.protocol.folds.iter().filter_map(|fold| fold.list.as_ref());
-        lists.map(|(path, text)| files::write(path, text.as_bytes())).collect()
+        let mut lists = self.protocol.folds.iter().filter_map(|fold| fold.list.as_ref());
+        lists.try_for_each(|(path, text)| files::write(path, text.as_bytes()))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::metrics;
 use crate::metrics::verification::cosine;
 use crate::model::Source;
-use crate::report::grid::{self, Sheet, Tile};
+use crate::report::grid::{self, Noted, Sheet, Tile};
 use crate::resample::{self, Flavour};
 use crate::shape::{HR, LR};
 use crate::tasks::Context;
@@ -219,10 +219,10 @@ impl Restoration {
         }
     }
 
-    /// `28.91dB 0.871`: PSNR\[RGB\] and identity cosine of a picture.
+    /// `28.91 dB 0.87`: PSNR\[RGB\] and identity cosine of a picture.
     fn note(&self, i: usize) -> String {
         let psnr = self.scores.get(i).map_or(f64::NAN, |scores| scores.psnr_rgb);
-        format!("{psnr:.2}dB {:.3}", self.cosines.get(i).copied().unwrap_or(f64::NAN))
+        format!("{psnr:.2} dB {:.2}", self.cosines.get(i).copied().unwrap_or(f64::NAN))
     }
 }
 
@@ -230,13 +230,13 @@ impl Restoration {
 fn sheet(faces: &Faces, low: &[Vec<u8>], restorations: &[Restoration]) -> Result<Sheet> {
     let count = SAMPLES.min(faces.len());
     let tile = |(height, width): (usize, usize), rgb| Tile { width, height, rgb };
-    let row = |i: usize| -> Vec<(Tile, String)> {
+    let row = |i: usize| -> Vec<Noted> {
         let mut tiles = vec![(tile(LR, low[i].as_slice()), String::new())];
         tiles.extend(restorations.iter().map(|found| (tile(HR, found.pictures[i].as_slice()), found.note(i))));
         tiles.push((tile(HR, faces.pixels(i)), String::new()));
         tiles
     };
-    let rows: Vec<Vec<(Tile, String)>> = (0..count).map(|sample| row(sample * faces.len() / count)).collect();
+    let rows: Vec<Vec<Noted>> = (0..count).map(|sample| row(sample * faces.len() / count)).collect();
     let captions: Vec<&str> =
         ["LR"].into_iter().chain(restorations.iter().map(|found| found.name)).chain(["HR"]).collect();
     grid::noted(&captions, &rows)

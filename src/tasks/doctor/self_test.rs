@@ -84,13 +84,13 @@ fn steps() -> Vec<(String, Settings)> {
     let mode = |mode: Mode| vec![("train.mode", mode.word()), ("model.hallucinator", "fast")];
     let mut list: Vec<(String, Settings)> =
         Mode::CHOICES.iter().map(|(word, of)| ((*word).to_owned(), mode(*of))).collect();
-    for (hallucinator, precision, channels, width, update) in [
-        (Hallucinator::Fast, Precision::Bf16, "16", "0.25", "wen"),
-        (Hallucinator::Fast, Precision::Bf16, "12", "0.1", "caffe"),
-        (Hallucinator::Residual, Precision::Bf16, "16", "0.1", "wen"),
-        (Hallucinator::Srcnn, Precision::Bf16, "12", "0.25", "wen"),
-        (Hallucinator::Residual, Precision::F32, "12", "0.1", "caffe"),
-        (Hallucinator::Srcnn, Precision::F32, "16", "0.1", "wen"),
+    for (hallucinator, precision, channels, width, update, distill) in [
+        (Hallucinator::Fast, Precision::Bf16, "16", "0.25", "wen", "1"),
+        (Hallucinator::Fast, Precision::Bf16, "12", "0.1", "caffe", "0"),
+        (Hallucinator::Residual, Precision::Bf16, "16", "0.1", "wen", "0"),
+        (Hallucinator::Srcnn, Precision::Bf16, "12", "0.25", "wen", "0"),
+        (Hallucinator::Residual, Precision::F32, "12", "0.1", "caffe", "1"),
+        (Hallucinator::Srcnn, Precision::F32, "16", "0.1", "wen", "0"),
     ] {
         let settings = vec![
             ("train.mode", Mode::Joint.word()),
@@ -99,6 +99,7 @@ fn steps() -> Vec<(String, Settings)> {
             ("model.hallucinator_channels", channels),
             ("model.recognizer_width", width),
             ("loss.center_update", update),
+            ("loss.distill", distill),
         ];
         list.push((format!("joint, {} of {channels} channels, {}", hallucinator.word(), precision.word()), settings));
     }
@@ -296,6 +297,11 @@ impl Step {
         for (parameter, offset) in parameters.placed() {
             program.write_store(offset, &parameter.initial(SEED))?;
         }
+        for parameter in model.teacher().iter() {
+            if let Some(value) = values.teacher.get(&parameter.name) {
+                program.write(*value, &parameter.initial(SEED))?;
+            }
+        }
         let faces = [synth::face(SEED, 0, 0), synth::face(SEED, 1, 0)].concat();
         program.write(values.pixels, &faces)?;
         program.write(values.mirrored, &[0u8, 1])?;
@@ -303,7 +309,8 @@ impl Step {
         program.write(values.rates, &[1e-3f32, 1e-4])?;
         program.run()?;
         let layers = || parameters.iter().filter(|parameter| parameter.shape.n > 1);
-        let fetched = [values.pixel, values.softmax, values.center, Some(values.pictures), values.features];
+        let fetched =
+            [values.pixel, values.softmax, values.center, values.distill, Some(values.pictures), values.features];
         Ok(Step {
             forward: fetched.iter().flatten().map(|value| program.read(*value)).collect::<Result<_>>()?,
             norm: program.read::<f32>(values.norm)?.first().copied().unwrap_or(f32::NAN),

@@ -289,12 +289,12 @@ pub struct Comparison {
     pub same: Vec<bool>,
     /// Pairs in question, also those that lack a picture.
     pub total: usize,
-    /// The paths of all pictures that were compared, a line each.
+    /// The list of the pairs, see [`Protocol::text`].
     pub listed: String,
 }
 
-/// Compares the pairs of a list of pictures, or every two pictures where there is no list; nothing else of the request is scored. `demand` may refuse
-/// the pairs, of which it sees whether they are one person, before anything is computed.
+/// Compares the pairs of a list of pictures, or those that come with the data, or every two pictures; nothing else of the request is
+/// scored. `demand` may refuse the pairs, of which it sees whether they are one person, before anything is computed.
 ///
 /// # Errors
 /// As [`eval`], and those of `demand`.
@@ -317,11 +317,7 @@ pub fn compare(
             let protocol = Protocol::open(path, request, source.listing())?;
             (source, protocol)
         }
-        None => {
-            let source = faces::Source::open(&request.data)?;
-            let protocol = Protocol::of_everybody(&request.data, source.listing())?;
-            (source, protocol)
-        }
+        None => everybody(&request.data)?,
     };
     let same = protocol.same();
     demand(&same)?;
@@ -329,14 +325,19 @@ pub fn compare(
     let input = input(request, &pictures, true)?;
     let plan = features::Plan { network, device, mirror: request.mirror, samples: 0, timed: false };
     let features = protocol.pool(&plan.embed(context, &pictures, input)?)?;
-    let names = protocol.subjects.iter().map(|subject| subject.name.as_str());
-    Ok(Comparison {
-        input,
-        scores: protocol.cosines(&features)?,
-        same,
-        total: protocol.total,
-        listed: names.collect::<Vec<_>>().join("\n"),
-    })
+    Ok(Comparison { input, scores: protocol.cosines(&features)?, same, total: protocol.total, listed: protocol.text() })
+}
+
+/// The pairs that come with a verification pack, else every two pictures of a pack or a folder of identity folders.
+fn everybody(data: &Path) -> Result<(faces::Source, Protocol)> {
+    let source = faces::Source::open_plain(data)?;
+    if let Some(pairs) = source.pairs() {
+        let protocol = Protocol::within(pairs, data, source.listing())?;
+        return Ok((source, protocol));
+    }
+    let source = faces::Source::open(data)?;
+    let protocol = Protocol::of_everybody(data, source.listing())?;
+    Ok((source, protocol))
 }
 
 /// Numbers of a feature that is compared.

@@ -132,6 +132,13 @@ impl Protocol {
         rows
     }
 
+    /// The pairs as a list: the paths of what is compared, a line each, and a line with a 1 for every pair of one person and a 0 for
+    /// every other.
+    pub fn text(&self) -> String {
+        let names: String = self.subjects.iter().flat_map(|subject| [subject.name.as_str(), "\n"]).collect();
+        names + &self.pairs.iter().map(|pair| if pair.same { '1' } else { '0' }).collect::<String>() + "\n"
+    }
+
     /// Whether each pair is one person.
     pub fn same(&self) -> Vec<bool> {
         self.pairs.iter().map(|pair| pair.same).collect()
