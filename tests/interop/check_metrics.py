@@ -11,7 +11,6 @@ import torch
 from scipy.optimize import brentq
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from sklearn.decomposition import PCA
 from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 from sklearn.metrics.pairwise import paired_cosine_distances
 
@@ -106,25 +105,6 @@ def check_scores(what, rows, columns, features, names):
     same(what, columns["score"], 1 - paired_cosine_distances(features[a].astype(float), features[b].astype(float)), 1e-9)
 
 
-def check_transform(words, reduce):
-    """Scores and thresholds where each fold is judged by what scikit-learn or NumPy fits on the pairs of the other folds."""
-    name = "".join(words).replace("--", "-")
-    _, rows, columns = scored(f"eval{name}", *words)
-    tree = lfw_tree()
-    features = embed(RUN, tree, "features-transform", "--input", "hr", "--mirror").astype(float)
-    place = {str(path.relative_to(tree)): row for row, path in enumerate(sorted(tree.rglob("*.png")))}
-    a, b = (numpy.array([place[row[key]] for row in rows]) for key in "ab")
-    truth, fold = columns["same"], columns["fold"]
-    for number in numpy.unique(fold):
-        inside = fold == number
-        moved = reduce(numpy.concatenate([features[a[~inside]], features[b[~inside]]]))(features)
-        scores = 1 - paired_cosine_distances(moved[a], moved[b])
-        # Projected features are float32 in the program.
-        same(f"{' '.join(words)} scores of fold {number}", columns["score"][inside], scores[inside], 1e-5)
-        wanted = mean_best_threshold(scores[~inside], truth[~inside])
-        same(f"{' '.join(words)} threshold of fold {number}", columns["threshold"][inside][0], wanted, 2e-5 / abs(wanted))
-
-
 def check_restoration():
     found = hallucinet("eval", "--model", RUN, "--data", lfw_tree())["restoration"]
     high, low = faces(IDENTITIES, IMAGES)
@@ -157,7 +137,4 @@ for words in (["--input", "hr"], ["--input", "lr"], ["--input", "hr", "--no-mirr
     features = embed(RUN, lfw_tree(), f"features{name}", *words[:2], *mirror)
     names = [str(path.relative_to(lfw_tree())) for path in sorted(lfw_tree().rglob("*.png"))]
     check_scores(f"{' '.join(words[1:])} scores, scikit-learn", rows, columns, features, names)
-check_transform(["--input", "hr", "--mean-subtraction"], lambda others: lambda x: x - others.mean(axis=0))
-for components in (2, 5):
-    check_transform(["--input", "hr", "--pca", str(components)], lambda others: PCA(components).fit(others).transform)
 check_restoration()
