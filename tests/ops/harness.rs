@@ -22,7 +22,7 @@ use crate::standin;
 use hallucinet::backend::cpu::{Cpu, simd::Level};
 use hallucinet::backend::cuda::Cuda;
 use hallucinet::backend::{Device, Memory, Region, Space};
-use hallucinet::ops::{Desc, Io, Op, Operand, Place, Type, bf16};
+use hallucinet::ops::{Desc, Io, Op, Operand, Place, Type, bf16, list};
 use hallucinet::random::Random;
 use hallucinet::shape::Shape;
 use std::sync::{Mutex, OnceLock};
@@ -241,9 +241,7 @@ impl<O: Op + Oracle> Case<O> {
     }
 
     fn name(&self) -> String {
-        let shape = |tensor: &Tensor| format!("{} {:?}", tensor.desc.shape, tensor.desc.dtype);
-        let shapes: Vec<String> = self.inputs.iter().map(shape).collect();
-        format!("{:?} on {}", self.op, shapes.join(", "))
+        format!("{:?} on {}", self.op, list(self.inputs.iter().map(|tensor| &tensor.desc)))
     }
 
     /// What the device may lose more than the plain loop, by a function of the input's shapes; a card loses no more.
