@@ -39,7 +39,7 @@ fn load(device: Arc<dyn Device>) -> Result<(Program, Training)> {
 
 fn run(program: &Program, training: &Training) -> Result<f32> {
     program.write(training.pixels, &vec![100u8; BATCH * 112 * 96 * 3])?;
-    program.write(training.mirrored, &[0u8; BATCH])?;
+    program.write(training.moves, &[[0i32; 3]; BATCH])?;
     program.write(training.rates, &[0f32; 2])?;
     program.run()?;
     Ok(program.read::<f32>(training.norm)?[0])
@@ -123,7 +123,7 @@ fn a_refused_launch_is_named() {
     }
     let pictures = format!("{BATCH}x3x28x24 F32");
     for (layer, shapes) in [
-        ("mirror", format!("[{BATCH}x3x112x96 U8, {BATCH}x1x1x1 U8] to [{BATCH}x3x112x96 U8]")),
+        ("augment", format!("[{0} U8, {BATCH}x3x1x1 I32] to [{0} U8, {0} F32]", format_args!("{BATCH}x3x112x96"))),
         ("hallucinator.conv_in", format!("[{pictures}, 4x3x3x3 F32, ")),
         ("hallucinator.conv_in backward", format!("{pictures}, {BATCH}x4x28x24 F32, 4x3x3x3 F32] to [4x3x3x3 F32, ")),
         ("pixel_loss", format!("[{0}, {0}] to [1x1x1x1 F32, {0}]", format_args!("{BATCH}x3x112x96 F32"))),

@@ -62,8 +62,12 @@ impl Tensor {
 
     /// One label per row.
     pub fn labels(labels: &[i32]) -> Self {
-        let desc = Desc { shape: Shape::matrix(labels.len(), 1), dtype: Type::I32 };
-        Tensor { desc, bytes: bytemuck::cast_slice(labels).to_vec() }
+        Tensor::i32(Shape::matrix(labels.len(), 1), labels)
+    }
+
+    pub fn i32(shape: Shape, numbers: &[i32]) -> Self {
+        assert_eq!(numbers.len(), shape.elements());
+        Tensor { desc: Desc { shape, dtype: Type::I32 }, bytes: bytemuck::cast_slice(numbers).to_vec() }
     }
 
     /// Standard normal numbers.
