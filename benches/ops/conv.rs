@@ -3,7 +3,7 @@
 
 use crate::harness::{Given, batch, time};
 use criterion::Criterion;
-use hallucinet::ops::conv::{Conv, ConvData, ConvFilter, GradientTail, TransposedConv, TransposedConvData};
+use hallucinet::ops::conv::{self, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData};
 use hallucinet::shape::Shape;
 
 /// Layer, channels in and out, height and width of x, filter extent, pad.
@@ -33,6 +33,11 @@ pub fn bench(criterion: &mut Criterion) {
         let y = Shape::new(batch(), outputs, h + 2 * pad + 1 - kernel, w + 2 * pad + 1 - kernel);
         let slope = Given::f32(Shape::vector(outputs));
         let forward = Conv { prelu: true, keep: true, ..Conv::new(1, pad, false) };
+        for job in [Job::Forward, Job::Data, Job::Filter] {
+            let estimates = conv::estimates(job, x, filter, 1, pad).into_iter();
+            let estimates: Vec<_> = estimates.map(|(how, cycles)| format!("{how:?} {:.2}", cycles / 1e6)).collect();
+            println!("conv {name} {job:?} on one core of the cpu, in millions of cycles: {}", estimates.join(", "));
+        }
         let given = |shapes: &[Shape]| shapes.iter().map(|shape| Given::activation(*shape)).collect::<Vec<_>>();
         let mut inputs = given(&[x, filter]);
         inputs.push(slope);

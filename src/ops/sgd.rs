@@ -136,7 +136,14 @@ fn norm_host(mut args: HostArgs) {
     let gradients = args.input::<f32>(0);
     let sums = args.output::<f64>(0);
     sums.par_iter_mut().zip(gradients.par_chunks(PIECE)).for_each(|(sum, gradients)| {
-        *sum = gradients.iter().map(|g| f64::from(*g) * f64::from(*g)).sum();
+        // Sixteen sums side by side, in an order that does not depend on the processor, are what vectors can do.
+        let (wholes, rest) = gradients.as_chunks::<16>();
+        let mut sums = [0f64; 16];
+        for whole in wholes {
+            sums.iter_mut().zip(whole).for_each(|(sum, g)| *sum += f64::from(*g) * f64::from(*g));
+        }
+        sums.iter_mut().zip(rest).for_each(|(sum, g)| *sum += f64::from(*g) * f64::from(*g));
+        *sum = sums.iter().sum();
     });
 }
 

@@ -2,7 +2,9 @@
 
 use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
-use hallucinet::ops::conv::{self, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData};
+use hallucinet::ops::conv::{
+    self, Algorithm, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData,
+};
 use hallucinet::ops::prelu::PreluGradient;
 use hallucinet::ops::{Desc, Op, Type};
 use hallucinet::random::Random;
@@ -237,6 +239,23 @@ fn forward_equals_the_plain_loop() {
             (0..3).for_each(|input| case.check_nan_at_least(input));
         }
         Case::new(Conv::new(stride, pad, true), tensors).check_gradient(&[0, 1, 2]);
+    }
+}
+
+/// Otherwise an algorithm would not be compared with the plain loop.
+#[test]
+fn the_cases_reach_every_algorithm_of_the_cpu() {
+    let taken = |job| {
+        let each = GEOMETRIES.iter().map(move |(x, outputs, (kh, kw), stride, pad)| {
+            conv::algorithm(job, *x, Shape::new(*outputs, x.c, *kh, *kw), *stride, *pad)
+        });
+        each.collect::<Vec<_>>()
+    };
+    for job in [Job::Forward, Job::Data, Job::Filter] {
+        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Winograd] {
+            let can = job == Job::Forward || algorithm != Algorithm::FewPixels;
+            assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");
+        }
     }
 }
 

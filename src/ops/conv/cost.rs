@@ -5,7 +5,7 @@
 //! were fitted on a Zen 5 core with AVX-512; on others all algorithms slow down alike.
 
 use super::Geometry;
-use crate::backend::cpu::gemm;
+use crate::backend::cpu::simd::PANEL;
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,81 +26,104 @@ pub enum Algorithm {
     Winograd,
 }
 
-/// Cycles to copy 16 gathered numbers.
+/// Cycles that a gathered pixel takes whatever its depth, and for every 16 numbers of it.
+const PIXEL: f64 = 100.0;
 const GATHER: f64 = 3.0;
-/// Cycles to pack 16 numbers of a filter.
+/// Cycles to pack 16 numbers of a filter, or of few pixels.
 const PACK: f64 = 30.0;
-/// Cycles to transform a tile of 16 channels there, or back with its epilogue.
-const TILE: f64 = 120.0;
-/// Cycles to pack and transform 16 filters, or to transform their gradient back.
-const FILTER: f64 = 220.0;
+/// What a product of gathered rows takes more than its multiplications.
+const PRODUCT: f64 = 1.13;
+/// Cycles that a tile takes whatever its channels, where these fill no panel and must be copied, and for each transform of 16 of them.
+const TILE: f64 = 500.0;
+const RAGGED: f64 = 600.0;
+const TRANSFORM: f64 = 170.0;
+/// Cycles to transform 16 filters, and to transform 16 of their gradients back.
+const FILTER: f64 = 150.0;
+const FILTER_BACK: f64 = 100.0;
 /// Pixels up to which packing them instead of the filter is thought of.
 const FEW: f64 = 64.0;
 
+/// The algorithm for a job: the cheapest.
+pub(super) fn algorithm(job: Job, g: &Geometry) -> Algorithm {
+    let all = estimates(job, g).into_iter();
+    let best = all.min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map_or(Algorithm::Gathered, |(algorithm, _)| algorithm)
+}
+
+/// Every algorithm that can do a job, with its cycles.
+pub(super) fn estimates(job: Job, g: &Geometry) -> Vec<(Algorithm, f64)> {
+    let product = Product::new(job, g);
+    let mut all = vec![(Algorithm::Gathered, product.gathered(job))];
+    if job == Job::Forward && product.pixels <= FEW {
+        all.push((Algorithm::FewPixels, product.few_pixels()));
+    }
+    if (g.kh, g.kw, g.stride) == (3, 3, 1) && g.pad <= 2 {
+        all.push((Algorithm::Winograd, product.winograd(job)));
+    }
+    all
+}
+
 /// The shape of a job as a matrix product over pixels.
 struct Product {
+    /// Pixels that are written (for a filter, of y), and tiles of 4x4 of them.
     pixels: f64,
-    /// Panels of 16 channels that are read and written.
+    tiles: f64,
+    /// Channels that are read and written; for a filter, of x and of y.
     read: f64,
     written: f64,
+    /// Taps that reach a pixel.
     taps: f64,
 }
 
-/// The algorithm for a job.
-pub(super) fn algorithm(job: Job, g: &Geometry) -> Algorithm {
-    let product = Product::new(job, g);
-    let mut best = (Algorithm::Gathered, product.gathered(job));
-    if job == Job::Forward && product.pixels <= FEW {
-        best = cheaper(best, (Algorithm::FewPixels, product.few_pixels()));
-    }
-    if (g.kh, g.kw, g.stride) == (3, 3, 1) && g.pad <= 2 {
-        best = cheaper(best, (Algorithm::Winograd, product.winograd(job, tiles(job, g))));
-    }
-    best.0
-}
-
-fn cheaper(a: (Algorithm, f64), b: (Algorithm, f64)) -> (Algorithm, f64) {
-    if b.1 < a.1 { b } else { a }
-}
-
-/// Tiles of 4x4 pixels of what is written, or for a filter of y.
-fn tiles(job: Job, g: &Geometry) -> f64 {
-    let (h, w) = if job == Job::Data { (g.h, g.w) } else { (g.oh, g.ow) };
-    f64::from(g.n) * f64::from(h.div_ceil(4)) * f64::from(w.div_ceil(4))
+/// Panels that hold so many channels or columns.
+fn panels(columns: f64) -> f64 {
+    (columns / PANEL as f64).ceil()
 }
 
 impl Product {
     fn new(job: Job, g: &Geometry) -> Self {
-        let panels = |channels: u32| gemm::panels(channels as usize) as f64;
         let (read, written) = if job == Job::Data { (g.o, g.c) } else { (g.c, g.o) };
         let (h, w) = if job == Job::Data { (g.h, g.w) } else { (g.oh, g.ow) };
         // With a stride, a pixel of the gradient to the input is reached by a part of the taps only.
         let phases = if job == Job::Data { f64::from(g.stride * g.stride) } else { 1.0 };
+        let area = |h: u32, w: u32| f64::from(g.n) * f64::from(h) * f64::from(w);
         Product {
-            pixels: f64::from(g.n) * f64::from(h) * f64::from(w),
-            read: panels(read),
-            written: panels(written),
+            pixels: area(h, w),
+            tiles: area(h.div_ceil(4), w.div_ceil(4)),
+            read: f64::from(read),
+            written: f64::from(written),
             taps: f64::from(g.kh * g.kw) / phases,
         }
     }
 
     fn gathered(&self, job: Job) -> f64 {
-        let copied = self.pixels * self.taps * self.read;
-        let filter = 16.0 * self.taps * self.read * self.written;
-        copied * (16.0 * self.written / 2.0 + GATHER) + if job == Job::Filter { 2.0 * filter } else { filter * PACK }
+        let depth = self.taps * self.read;
+        let gather = self.pixels * (PIXEL + depth / PANEL as f64 * GATHER);
+        let multiply = PRODUCT * self.pixels / 2.0;
+        if job == Job::Filter {
+            // Partial sums are written and added.
+            multiply * self.written * panels(depth) + gather + 2.0 * self.written * panels(depth)
+        } else {
+            (multiply * depth + depth * PACK) * panels(self.written) + gather
+        }
     }
 
     fn few_pixels(&self) -> f64 {
-        let depth = 16.0 * self.taps * self.read;
-        let panels = (self.pixels / 16.0).ceil();
-        depth * panels * (16.0 * self.written / 2.0 + PACK)
+        self.taps * self.read * panels(self.pixels) * (self.written / 2.0 + PACK)
     }
 
-    fn winograd(&self, job: Job, tiles: f64) -> f64 {
-        // One group of four panels is worked on at a time, and a gradient to the filter transforms both tensors for every pair of groups.
-        let groups = |panels: f64| if job == Job::Filter { (panels / 4.0).ceil() } else { 1.0 };
-        let transforms = tiles * TILE * (self.read * groups(self.written) + self.written * groups(self.read));
-        let products = tiles * 36.0 * self.read * self.written * 16.0 / 2.0;
-        products + transforms + 16.0 * self.read * self.written * FILTER
+    fn winograd(&self, job: Job) -> f64 {
+        let (read, written) = (panels(self.read), panels(self.written));
+        let ragged = if self.read % PANEL as f64 == 0.0 { 0.0 } else { RAGGED };
+        let filters = PANEL as f64 * read * written;
+        let tile = TILE + ragged;
+        if job == Job::Filter {
+            // Groups of four panels of x and y meet in pairs, and both are transformed for every pair.
+            let transforms = read * (written / 4.0).ceil() + written * (read / 4.0).ceil();
+            let products = 36.0 / 2.0 * read * self.written;
+            return self.tiles * (products + transforms * TRANSFORM + tile) + filters * FILTER_BACK;
+        }
+        let products = 36.0 / 2.0 * self.read * written;
+        self.tiles * (products + (read + written) * TRANSFORM + tile) + filters * FILTER
     }
 }

@@ -3,8 +3,9 @@
 //! `y[n,o,i,j] = bias[o] + sum over c,p,q of x[n,c,i*stride+p-pad,j*stride+q-pad] * w[o,c,p,q]`
 //!
 //! x: `[n, c, h, w]` in memory NHWC; w: `[o, c, kh, kw]` in memory OHWI; y: `[n, o, oh, ow]` with
-//! `oh = (h + 2 pad - kh) / stride + 1`, rounded down. Every kernel is an implicit GEMM: rows are pixels, the depth is
-//! taps x channels, and rows of the left matrix are gathered a few at a time, never stored as a whole.
+//! `oh = (h + 2 pad - kh) / stride + 1`, rounded down. Every kernel of a card is an implicit GEMM: rows are pixels, the depth is
+//! taps x channels, and rows of the left matrix are gathered a few at a time, never stored as a whole. The cpu does that where nothing is
+//! cheaper, which for 3x3 filters Winograd's algorithm mostly is.
 //!
 //! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
 //! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
@@ -91,6 +92,13 @@ impl Geometry {
         }
     }
 
+    /// Without an epilogue; y is empty where the filter does not fit.
+    fn of(x: Shape, filter: Shape, stride: usize, pad: usize) -> Self {
+        let extent = |input: usize, kernel: usize| output_extent(input, kernel, stride, pad).unwrap_or(0);
+        let y = Shape::new(x.n, filter.n, extent(x.h, filter.h), extent(x.w, filter.w));
+        Geometry::new(x, filter, y, stride, pad, 0)
+    }
+
     /// Multiply-adds times two.
     fn flop(&self) -> u64 {
         2 * [self.n, self.oh, self.ow, self.o, self.kh, self.kw, self.c].iter().map(|e| u64::from(*e)).product::<u64>()
@@ -141,9 +149,12 @@ fn gather(g: &Geometry, x: &[f32], (n, i, j): (usize, usize, usize), taps: std::
 
 /// How the cpu does a job for a convolution of x.
 pub fn algorithm(job: Job, x: Shape, filter: Shape, stride: usize, pad: usize) -> Algorithm {
-    let extent = |input: usize, kernel: usize| output_extent(input, kernel, stride, pad).unwrap_or(0);
-    let y = Shape::new(x.n, filter.n, extent(x.h, filter.h), extent(x.w, filter.w));
-    cost::algorithm(job, &Geometry::new(x, filter, y, stride, pad, 0))
+    cost::algorithm(job, &Geometry::of(x, filter, stride, pad))
+}
+
+/// The ways in which the cpu could do it, with the clock cycles they are expected to take; the cheapest is taken.
+pub fn estimates(job: Job, x: Shape, filter: Shape, stride: usize, pad: usize) -> Vec<(Algorithm, f64)> {
+    cost::estimates(job, &Geometry::of(x, filter, stride, pad))
 }
 
 impl Algorithm {

@@ -3,9 +3,10 @@
 //! The tiles are cut into chunks by the shapes alone. A task makes the partial sums of one chunk for one group of channels of x; they
 //! are added in the order of the chunks.
 
+use super::ahead::Ahead;
 use super::tiles::{Extents, gradient_tiles, input_tiles, plane, stride};
 use super::transform::{FilterTransposed, transform};
-use super::{BLOCK, GROUP, PLANES, forward_extents, group_width, padded};
+use super::{GROUP, LARGE, PLANES, forward_extents, group_width, padded};
 use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Planes, Right};
 use crate::backend::cpu::lanes::{self, Job, Simd, Steps};
@@ -28,6 +29,8 @@ pub(in crate::ops::conv) struct FilterGradient {
 const TASKS: usize = 16;
 /// Tiles of a chunk, at the least: each has to be transformed back.
 const TILES: usize = 64;
+/// Tiles that are transformed together: with the 36 products of 64 x 64 that they are added to, they just fit into an L2 cache.
+const BLOCK: usize = 16;
 
 impl FilterGradient {
     pub fn new(g: &Geometry) -> Self {
@@ -118,19 +121,19 @@ impl Pair<'_> {
                 lanes::run(self.level, gradient_tiles(e, dy, (self.outputs * GROUP, rows), block.clone(), patch, w));
                 let planes =
                     Planes { count: PLANES, left: plane(rows), right: plane(columns), out: rows * columns + PANEL };
-                let extent = Extent { rows, depth: block.len(), panels: columns / PANEL };
+                // A row without an output would be computed for nothing.
+                let extent =
+                    Extent { rows: rows.min(e.o - self.outputs * GROUP), depth: block.len(), panels: columns / PANEL };
                 let left = Left { data: w, row_stride: 1, depth_stride: stride(rows) };
                 let right = Right { data: v, panel_stride: PANEL, depth_stride: stride(columns) };
-                gemm::multiply_planes(
-                    self.level,
-                    planes,
-                    extent,
-                    left,
-                    right,
-                    (du, columns),
-                    from > tiles.start,
-                    |_| {},
-                );
+                let mut ahead = Ahead::default();
+                if 4 * (x.len() + dy.len()) > LARGE {
+                    let next = block.end..(block.end + BLOCK).min(tiles.end);
+                    e.window_rows(next.clone(), |row| ahead.add(&x[row]));
+                    e.tile_rows(next, |row| ahead.add(&dy[row]));
+                }
+                let (du, later) = ((&mut *du, columns), from > tiles.start);
+                gemm::multiply_planes(self.level, planes, extent, left, right, du, later, |plane| ahead.touch(plane));
             }
             let first = self.outputs * GROUP;
             let count = rows.min(e.o - first);

@@ -134,7 +134,8 @@ impl<'a> Correlation<'a> {
                     let width = group_width(e.o, group);
                     let u = &mut u[..group_len(depth, width)];
                     self.transform(group, from..from + depth, u);
-                    self.multiply((tiles, depth, width), &v[from..], u, m, from > 0, |_| {});
+                    let real = depth.min(e.c - from);
+                    self.multiply((tiles, real, width), &v[from..], u, m, from > 0, |_| {});
                 }
             });
         });
@@ -170,7 +171,7 @@ impl<'a> Correlation<'a> {
                     let tiles = from..(from + block).min(piece.tiles.end);
                     lanes::run(self.level, input_tiles(e, x, (0, channels), tiles.clone(), patch, v));
                     for (group, u) in u.chunks(whole).enumerate() {
-                        let size = (tiles.len(), channels, group_width(e.o, group));
+                        let size = (tiles.len(), e.c, group_width(e.o, group));
                         let mut ahead = Ahead::default();
                         if large && group == 0 {
                             self.look_ahead(x, piece, &tiles, &mut ahead);
@@ -202,7 +203,7 @@ impl<'a> Correlation<'a> {
         lanes::run(self.level, Transform { source: self.filters, columns: self.extents.o, group, depths, u });
     }
 
-    /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`.
+    /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
     fn multiply(
         &self,
         (tiles, depth, width): (usize, usize, usize),
@@ -213,7 +214,8 @@ impl<'a> Correlation<'a> {
         before: impl FnMut(usize),
     ) {
         let channels = padded(self.extents.c);
-        let planes = Planes { count: PLANES, left: plane(channels), right: depth * width + PANEL, out: plane(width) };
+        let planes =
+            Planes { count: PLANES, left: plane(channels), right: padded(depth) * width + PANEL, out: plane(width) };
         let extent = Extent { rows: tiles, depth, panels: width / PANEL };
         let left = Left { data: v, row_stride: stride(channels), depth_stride: 1 };
         let right = Right::in_place(u, width);

@@ -348,12 +348,14 @@ fn ragged<V: Vector>(
     patch: &mut [f32],
 ) {
     let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
-    patch.fill(0.0);
-    let (residual, rest) = patch.split_at_mut(PATCH / 4);
-    let (z, rest) = rest.split_at_mut(PATCH / 4);
-    let (y, before) = rest.split_at_mut(PATCH / 4);
+    let size = TILE * TILE * m.1;
+    let (residual, rest) = patch.split_at_mut(size);
+    let (z, rest) = rest.split_at_mut(size);
+    let (y, rest) = rest.split_at_mut(size);
+    let before = &mut rest[..size];
     let operand = |tensor: &[f32], copied: &'_ mut [f32]| {
         if !tensor.is_empty() {
+            copied.fill(0.0);
             copy(part, (tensor, from), (copied, patch_steps));
         }
     };
