@@ -5,6 +5,7 @@ mod answer;
 pub mod args;
 pub mod console;
 pub mod interrupt;
+mod manual;
 mod request;
 
 use crate::backend::Choice;
@@ -113,6 +114,8 @@ fn perform(context: &Context, common: &Common, command: Command) -> Result<Answe
         }
         Command::Bench(given) => answer::bench(&tasks::bench::bench(context, &request::bench(given)?)?),
         Command::Doctor => answer::doctor(&tasks::doctor::doctor(context)?),
+        Command::Completions(shell) => manual::completions(shell),
+        Command::Man(out) => manual::pages(&out)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the command line says, as the requests of tasks: tasks know nothing of flags.
 
-use super::args::{self, ConfigSource, ExportFormat, Input};
+use super::args::{self, ConfigSource, Input};
 use crate::error::Result;
 use crate::model::Source;
 use crate::model::config::{Config, Overrides};
@@ -126,12 +126,14 @@ pub fn import(given: args::Import) -> import::Request {
 }
 
 pub fn export(given: args::Export, seed: Option<u64>) -> export::Request {
-    let args::Export { model, format, out } = given;
-    let format = match format {
-        ExportFormat::Onnx => export::Format::Onnx,
-        ExportFormat::Safetensors => export::Format::Safetensors,
-    };
-    export::Request { model, format, out, seed: seed.unwrap_or(SEED) }
+    let seed = seed.unwrap_or(SEED);
+    match given {
+        args::Export::Onnx { model, out } => export::Request { what: export::What::Onnx { model, seed }, out },
+        args::Export::Safetensors { model, out } => export::Request { what: export::What::Safetensors { model }, out },
+        args::Export::Bin { model, data, pairs, cut: given, out } => {
+            export::Request { what: export::What::Bin(export::Protocol { model, data, pairs, cut: cut(given) }), out }
+        }
+    }
 }
 
 /// The configuration that a command names.

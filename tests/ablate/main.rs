@@ -3,6 +3,8 @@
 
 mod protocol;
 mod refused;
+#[path = "../schema/mod.rs"]
+mod schema;
 
 use hallucinet::Error;
 use hallucinet::backend::Choice;
@@ -103,6 +105,7 @@ fn every_row_is_trained_once_and_reported() {
     let findings = run(&request(&data, out.clone(), &[1]));
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("ablate.json")).unwrap()).unwrap();
     assert_eq!(json, findings.to_json());
+    schema::check("ablate", &json);
     let names: Vec<&str> = json["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(names, ROWS.map(|row| row.name));
     for row in json["rows"].as_array().unwrap() {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use hallucinet::cli::args::{
-    Action, Channels, Command, Common, ConfigSource, Cut, Device, Eval, Identify, Input, Network, Plan, Request, Train,
+    Action, Channels, Command, Common, ConfigSource, Cut, Device, Eval, Export, Identify, Input, Network, Plan,
+    Request, Train,
 };
 use hallucinet::model::config::{Downsample, Mode, Overrides};
 
@@ -229,6 +230,19 @@ fn eval_has_other_protocols() {
     assert_eq!((eval.mean_subtraction, eval.pca, eval.gallery), (true, Some(128), false));
     let Command::Eval(eval) = command("eval --model m --data d --gallery --gallery-images 3").1 else { panic!() };
     assert_eq!((eval.gallery, eval.gallery_images), (true, 3));
+}
+
+#[test]
+fn export_takes_what_its_format_needs() {
+    let (_, onnx) = command("export --model m --format onnx --out o");
+    assert_eq!(onnx, Command::Export(Export::Onnx { model: "m".into(), out: "o".into() }));
+    let (_, bin) = command("export --format bin --data d --pairs p --crop 1,2,3,4 --out o");
+    let Command::Export(Export::Bin { model: None, cut, .. }) = bin else { panic!("{bin:?}") };
+    assert_eq!(cut.crop, Some([1, 2, 3, 4]));
+    for line in ["export --format onnx --out o", "export --format bin --data d --out o", "export --model m --out o"] {
+        assert!(request(line).is_err(), "{line}");
+    }
+    assert!(request("export --model m --format onnx --out o --pairs p").is_err());
 }
 
 #[test]

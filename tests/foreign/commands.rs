@@ -256,6 +256,12 @@ fn a_verification_pack_brings_its_own_pairs() {
         let listed = document(root, &[&eval[..], &["folder", "--pairs", "folder/pairs.txt"]].concat());
         assert_eq!((&own["verification"]["pairs_used"], &own["verification"]["folds"]), (&json!(20), &json!(10)));
         assert_eq!(own, listed, "{input}");
+        let calibrate = ["calibrate", "--device", "cpu", "--model", "m", "--input", input, "--far", "0.2", "--data"];
+        let own = document(root, &[&calibrate[..], &["lfw.bin"]].concat());
+        let listed = document(root, &[&calibrate[..], &["folder", "--pairs", "folder/pairs.txt"]].concat());
+        for key in ["pairs_used", "threshold", "interval", "far_measured", "tar"] {
+            assert_eq!(own[key], listed[key], "{key}");
+        }
     }
     assert_eq!(read(&root.join("folder/pair_00001/pair_00001_0002.png")).unwrap().rgb, synth::face(3, 0, 1));
     refused(root, &["data", "pack", "lfw.bin", "--out", "a.pack"], 3, "does not say who is who");

@@ -22,7 +22,7 @@ pub fn wrong(schema: &Value, value: &Value, place: &str) -> Vec<String> {
     for (word, rule) in schema.as_object().unwrap() {
         let bound = rule.as_f64().unwrap_or(f64::NAN);
         match word.as_str() {
-            "$schema" | "title" | "description" | "properties" | "items" => {}
+            "$schema" | "title" | "description" | "properties" | "additionalProperties" | "items" => {}
             "type" if rule.is_string() => demand(is(value, rule), &format!("is no {rule}")),
             "type" => demand(list("type").iter().any(|rule| is(value, rule)), &format!("is none of {rule}")),
             "enum" => demand(list("enum").contains(value), &format!("is none of {rule}")),
@@ -38,7 +38,7 @@ pub fn wrong(schema: &Value, value: &Value, place: &str) -> Vec<String> {
         }
     }
     for (key, value) in value.as_object().into_iter().flatten() {
-        match schema["properties"].get(key) {
+        match schema["properties"].get(key).or(schema.get("additionalProperties")) {
             Some(schema) => found.extend(wrong(schema, value, &format!("{place}.{key}"))),
             None => found.push(format!("{place}: the schema does not name {key}")),
         }

@@ -9,6 +9,7 @@ mod embed;
 mod export;
 mod hallucinate;
 mod identify;
+mod manual;
 mod pictures;
 mod readme;
 mod refused;

@@ -1,5 +1,6 @@
 //! How long something would take, before it starts: `plan --time` and `ablate --dry-run`.
 
+use crate::schema::check;
 use crate::{folder, run, shared, word};
 use std::path::Path;
 
@@ -23,6 +24,7 @@ fn seconds(stages: &serde_json::Value) -> f64 {
 #[test]
 fn plan_measures_each_stage() {
     let ran = run(Path::new("."), &[&["plan", "--time", "--json", "--device", "cpu"], &TINY[..]].concat()).ok().json();
+    check("plan", &ran);
     let time = &ran["time"];
     assert_eq!(time["device"], "cpu");
     let steps: Vec<u64> =
@@ -45,6 +47,7 @@ fn ablate_says_what_it_would_train_and_writes_nothing() {
     let words =
         ["ablate", "--data", "more", "--out", "table", "--dry-run", "--json", "--seeds", "2", "--rows", "joint"];
     let json = run(place.path(), &[&words[..], &TINY[..]].concat()).ok().json();
+    check("ablate", &json);
     let of = |seed: u64| -> Vec<&str> {
         let trainings = json["trainings"].as_array().unwrap().iter().filter(|training| training["seed"] == seed);
         trainings.map(|training| training["name"].as_str().unwrap()).collect()

@@ -16,6 +16,7 @@ pub fn ablate(findings: &Findings) -> Answer {
 pub fn ablation_plan(plan: &Plan) -> Answer {
     let seconds: f64 = plan.trainings.iter().map(|training| training.seconds).sum();
     let mut lines = vec![
+        format!("dry run  {} trainings, nothing is written", plan.trainings.len()),
         format!("protocol {}", plan.protocol),
         format!("budget   {} samples of the recogniser in every row", plan.budget),
         format!("{:>6} {:>5} {:<36} {:>7} {:>7} {:>9}  stages", "seed", "fold", "training", "steps", "done", "time"),

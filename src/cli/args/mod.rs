@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::error::{Error, Result};
 pub use ablate::Ablate;
@@ -22,7 +23,7 @@ pub use data::{Check, Degrade, Info, Pack, Synth};
 pub use faces::{Embed, Eval, Hallucinate, Verify};
 pub use import::{Channels, Import};
 pub use measure::{Network, Plan};
-pub use models::{Export, ExportFormat};
+pub use models::Export;
 pub use people::{Action, Calibrate, Identify, Way};
 pub use train::{ConfigSource, NewRun, Train};
 pub use values::{Device, Input};
@@ -80,6 +81,8 @@ pub enum Command {
     Plan(Plan),
     Bench(Network),
     Doctor,
+    Completions(Shell),
+    Man(PathBuf),
 }
 
 /// Where the faces of a picture are, where the command line says so; otherwise the model or the configuration does.
@@ -141,14 +144,26 @@ enum Verb {
     Identify(people::IdentifyArgs),
     /// Take another program's file: weights become a model, pictures a folder
     Import(Import),
-    /// Write a model as files that other programs read: ONNX with a probe, safetensors
-    Export(Export),
+    /// Write files that other programs read: a model as ONNX with a probe or safetensors, pairs as an InsightFace pack
+    Export(models::ExportArgs),
     /// Say what a configuration costs: launches, memory, FLOP and bytes of every layer; needs no device
     Plan(measure::PlanArgs),
     /// Measure how fast this device hallucinates, embeds and trains
     Bench(measure::NetworkArgs),
     /// Report devices and kernels, and test them
     Doctor,
+    /// Print what a shell needs to complete commands and flags
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        #[arg(value_name = "SHELL", value_parser = values::shell)]
+        shell: Shell,
+    },
+    /// Write a manual page for every command
+    Man {
+        /// Folder, such as ~/.local/share/man/man1
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Every command with its arguments, as clap describes them: what completions and manual pages are made of.
@@ -182,10 +197,12 @@ where
         Verb::Calibrate(calibrate) => Command::Calibrate(calibrate),
         Verb::Identify(identify) => Command::Identify(identify.checked()?),
         Verb::Import(import) => Command::Import(import),
-        Verb::Export(export) => Command::Export(export),
+        Verb::Export(export) => Command::Export(export.checked()?),
         Verb::Plan(plan) => Command::Plan(plan.checked(top.common.seed)?),
         Verb::Bench(network) => Command::Bench(network.checked(top.common.seed)?),
         Verb::Doctor => Command::Doctor,
+        Verb::Completions { shell } => Command::Completions(shell),
+        Verb::Man { out } => Command::Man(out),
     };
     Ok(Request::Run(top.common, Box::new(command)))
 }

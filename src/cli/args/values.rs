@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Channels, ExportFormat};
+use clap_complete::Shell;
+
+use super::Channels;
+use super::models::ExportFormat;
 use crate::model::config::{PRESETS, Word};
 
 /// `--device`: where to compute.
@@ -162,11 +165,16 @@ pub fn features_file(text: &str) -> Parsed<PathBuf> {
     }
 }
 
+pub fn shell(text: &str) -> Parsed<Shell> {
+    text.parse().map_err(|_| "one of bash, elvish, fish, powershell, zsh".to_owned())
+}
+
 pub fn export_format(text: &str) -> Parsed<ExportFormat> {
     match text {
         "onnx" => Ok(ExportFormat::Onnx),
         "safetensors" => Ok(ExportFormat::Safetensors),
-        _ => Err("onnx or safetensors".to_owned()),
+        "bin" => Ok(ExportFormat::Bin),
+        _ => Err("one of onnx, safetensors, bin".to_owned()),
     }
 }
 

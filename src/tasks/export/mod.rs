@@ -1,37 +1,41 @@
-//! `export`: a model as files that other programs read. ONNX graphs come with a probe: pictures and what the model itself makes of
-//! them, so that anyone can check that another runtime computes the same.
+//! `export`: models and protocols as files that other programs read. ONNX graphs come with a probe: pictures and what the model itself
+//! makes of them, so that anyone can check that another runtime computes the same.
 
 mod graphs;
 mod probe;
+mod protocol;
+
+pub use protocol::Protocol;
 
 use crate::backend::Device;
+use crate::checkpoint::{self, CALIBRATION_FILE, Calibration, MODEL_FILE};
 use crate::engine::network::Network;
 use crate::error::Result;
 use crate::files;
-use crate::formats::safetensors::canonical_json;
+use crate::formats::lfw_bin;
+use crate::formats::safetensors::{canonical_json, to_bytes};
 use crate::tasks::{Context, output};
 use graphs::Net;
+use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A file and a probe for each network that the model has.
-    Onnx,
-    /// The weights, with all that is known about the model in their metadata.
-    Safetensors,
-}
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// A run, a checkpoint or a model file.
-    pub model: PathBuf,
-    pub format: Format,
+    pub what: What,
     pub out: PathBuf,
-    /// Of the faces that the probe draws.
-    pub seed: u64,
+}
+
+/// What is written. A model is a run, a checkpoint or a model file.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A graph and a probe of each network that the model has; the seed is that of the probe's faces.
+    Onnx { model: PathBuf, seed: u64 },
+    /// The weights, with all that is known about the model in their metadata.
+    Safetensors { model: PathBuf },
+    /// Pairs and their faces as a verification pack.
+    Bin(Protocol),
 }
 
 /// What was written.
@@ -44,39 +48,69 @@ pub struct Exported {
     pub files: Vec<String>,
 }
 
-/// Exports a model; files of those names that are there already are replaced.
+/// Exports a model or a protocol; files of those names that are there already are replaced.
 ///
 /// # Errors
-/// `Input` for a model that is wrong, `Output` and `Io` for a place that cannot be written, `Numeric` for a model whose results are
-/// not finite.
+/// `Input` for models, lists and pictures that are wrong, `Output` and `Io` for a place that cannot be written, `Numeric` for a model
+/// whose results are not finite.
 pub fn export(context: &Context, request: &Request) -> Result<Exported> {
-    files::check_folder(&request.out)?;
-    let (device, files) = match request.format {
-        Format::Onnx => {
+    let out = &request.out;
+    files::check_folder(out)?;
+    let (device, files) = match &request.what {
+        What::Onnx { model, seed } => {
             let device = context.open_device()?;
-            let network = Network::load(&request.model)?;
-            (Some(device.info().name), onnx(context, &device, &network, request.seed)?)
+            (Some(device.info().name), onnx(context, &device, model, *seed)?)
         }
-        Format::Safetensors => {
-            let network = Network::load(&request.model)?;
-            (None, vec![("model.safetensors".to_owned(), network.to_bytes()?)])
+        What::Safetensors { model } => (None, safetensors(model)?),
+        What::Bin(protocol) => {
+            let (name, pack) = protocol.read(context)?;
+            files::make_folder(out)?;
+            lfw_bin::write(&out.join(&name), &pack)?;
+            return Ok(Exported { device: None, out: out.clone(), files: vec![name] });
         }
     };
-    write(&request.out, &files)?;
+    files.iter().try_for_each(|(name, bytes)| output::write(&out.join(name), bytes))?;
     let files = files.into_iter().map(|(name, _)| name).collect();
-    Ok(Exported { device, out: request.out.clone(), files })
+    Ok(Exported { device, out: out.clone(), files })
+}
+
+/// A file's name and its bytes.
+type Named = (String, Vec<u8>);
+
+/// A model with its metadata: what its own file says, and the calibration beside it.
+fn load(model: &Path) -> Result<(Network, Option<Calibration>, Json)> {
+    let network = Network::load(model)?;
+    let weights = checkpoint::resolve_model(model)?;
+    let calibration = Calibration::beside(&weights)?;
+    let mut metadata = network.metadata();
+    if let Some(calibration) = &calibration {
+        calibration.check(&weights, &network.fingerprint()?)?;
+        metadata["calibration"] = json!(calibration);
+    }
+    Ok((network, calibration, metadata))
+}
+
+/// The weights; the calibration is written beside them as well, where `verify` and `identify` look for it.
+fn safetensors(model: &Path) -> Result<Vec<Named>> {
+    let (network, calibration, metadata) = load(model)?;
+    let mut files = vec![(MODEL_FILE.to_owned(), to_bytes(network.tensors(), &metadata)?)];
+    if let Some(calibration) = calibration {
+        files.push((CALIBRATION_FILE.to_owned(), format!("{:#}\n", json!(calibration)).into_bytes()));
+    }
+    Ok(files)
 }
 
 /// Each network and its probe.
-fn onnx(context: &Context, device: &Arc<dyn Device>, network: &Network, seed: u64) -> Result<Vec<(String, Vec<u8>)>> {
-    let metadata = canonical_json(&network.metadata());
+fn onnx(context: &Context, device: &Arc<dyn Device>, model: &Path, seed: u64) -> Result<Vec<Named>> {
+    let (network, _, metadata) = load(model)?;
+    let metadata = canonical_json(&metadata);
     let mut files = Vec::new();
     for net in Net::of(&network.model) {
         context.check_stopped()?;
-        let graph = graphs::graph(net, network)?;
+        let graph = graphs::graph(net, &network)?;
         let bytes = graph.to_bytes(&description(net), &[("hallucinet", &metadata)]);
         files.push((format!("{}.onnx", net.name()), bytes));
-        files.push((format!("{}.probe.npz", net.name()), probe::probe(device, network, net, seed)?));
+        files.push((format!("{}.probe.npz", net.name()), probe::probe(device, &network, net, seed)?));
     }
     Ok(files)
 }
@@ -92,9 +126,4 @@ fn description(net: Net) -> String {
         text += " features: [N, features], not normalised; faces are compared by their cosine.";
     }
     text
-}
-
-/// Writes the files, each whole or not at all.
-fn write(out: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
-    files.iter().try_for_each(|(name, bytes)| output::write(&out.join(name), bytes))
 }

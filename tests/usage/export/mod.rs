@@ -6,6 +6,7 @@ mod protobuf;
 
 use crate::{files, folder, rows, run, shared, word};
 use hallucinet::data::image;
+use hallucinet::formats::lfw_bin;
 use interpreter::{DOUBLE, SINGLE, Tensor};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -166,4 +167,80 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     export(&["--model", model, "--format", "pickle", "--out", "out"]).refused(2, "onnx");
     export(&["--model", model, "--out", "out"]).refused(2, "--format");
     assert_eq!(files(temp.path()), ["file"]);
+}
+
+/// The faces of `faces` under LFW's names, and two folds of pairs.
+fn protocol(folder: &Path) {
+    for (person, image) in (0..3).flat_map(|person| [(person, 0), (person, 1)]) {
+        let to = folder.join(format!("lfw/p{person}"));
+        std::fs::create_dir_all(&to).unwrap();
+        let from = shared().faces.join(format!("id0000{person}/000{image}.png"));
+        std::fs::copy(from, to.join(format!("p{person}_000{}.png", image + 1))).unwrap();
+    }
+    let pairs = "2\t1\np0\t1\t2\np0\t2\tp2\t1\np1\t2\t1\np1\t1\tp2\t2\n";
+    std::fs::write(folder.join("pairs.txt"), pairs).unwrap();
+}
+
+#[test]
+fn a_verification_pack_holds_the_faces_of_the_pairs_in_their_order() {
+    let temp = folder();
+    protocol(temp.path());
+    let words = ["export", "--format", "bin", "--data", "lfw", "--pairs", "pairs.txt", "--out", "out", "--json", "-q"];
+    assert_eq!(run(temp.path(), &words).ok().json()["files"], json!(["pairs.bin"]));
+    let pack = lfw_bin::read(&temp.path().join("out/pairs.bin")).unwrap();
+    assert_eq!(pack.pairs.iter().map(|pair| pair.same).collect::<Vec<_>>(), [true, false, true, false]);
+    let wanted = [["p0_0001", "p0_0002"], ["p0_0002", "p2_0001"], ["p1_0002", "p1_0001"], ["p1_0001", "p2_0002"]];
+    for (pair, names) in pack.pairs.iter().zip(wanted) {
+        for (index, name) in [pair.a, pair.b].into_iter().zip(names) {
+            let original = image::read(&temp.path().join(format!("lfw/{}/{name}.png", &name[..2]))).unwrap();
+            assert_eq!(image::decode(&pack.pictures[index]).unwrap(), original, "{name}");
+        }
+    }
+    // A cut on the command line is that of the pack; one in the model is as good.
+    let crop = [&words[..], &["--crop", "8,8,48,56"]].concat();
+    run(temp.path(), &crop).ok();
+    let cropped = lfw_bin::read(&temp.path().join("out/pairs.bin")).unwrap();
+    assert_eq!(cropped.pairs.len(), 4);
+}
+
+#[test]
+fn a_pack_of_pictures_that_are_not_there_is_refused() {
+    let temp = folder();
+    protocol(temp.path());
+    std::fs::remove_file(temp.path().join("lfw/p2/p2_0002.png")).unwrap();
+    let bin = ["export", "--format", "bin", "--out", "out"];
+    let at = |words: &[&str]| run(temp.path(), &[&bin, words].concat());
+    at(&["--data", "lfw", "--pairs", "pairs.txt"]).refused(3, "p2_0002");
+    at(&["--data", "lfw"]).refused(2, "--pairs");
+    at(&["--data", "lfw", "--pairs", "nowhere.txt"]).refused(3, "nowhere.txt");
+    let onnx = ["export", "--format", "onnx", "--model", word(&shared().joint), "--out", "out", "--data", "lfw"];
+    run(temp.path(), &onnx).refused(2, "--format bin");
+    assert!(!temp.path().join("out").exists());
+}
+
+#[test]
+fn a_calibration_goes_with_the_model() {
+    let temp = folder();
+    let copy = temp.path().join("model.safetensors");
+    std::fs::copy(shared().joint.join("model.safetensors"), &copy).unwrap();
+    std::fs::write(temp.path().join("calibration.json"), r#"{"threshold": 0.25, "far": 0.01}"#).unwrap();
+    for format in ["safetensors", "onnx"] {
+        run(temp.path(), &["export", "--model", word(&copy), "--format", format, "--out", "out", "-q"]).ok();
+    }
+    let out = temp.path().join("out");
+    let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+    let (_, about) = SafeTensors::read_metadata(&bytes).unwrap();
+    for text in [&about.metadata().as_ref().unwrap()["hallucinet"], &onnx(&out, "cascade").metadata["hallucinet"]] {
+        let about: Value = serde_json::from_str(text).unwrap();
+        assert_eq!((&about["calibration"]["threshold"], &about["calibration"]["far"]), (&json!(0.25), &json!(0.01)));
+    }
+    // What was exported answers as the model does.
+    let [a, b] = ["id00000/0000.png", "id00001/0000.png"].map(|name| shared().faces.join(name));
+    let answer = |model: &Path| {
+        let ran = run(temp.path(), &["verify", "--model", word(model), word(&a), word(&b), "--json", "-q"]);
+        assert!(ran.code < 2, "{}", ran.stderr);
+        ran.json()
+    };
+    assert_eq!(answer(&out), answer(&copy));
+    assert_eq!(answer(&out)["threshold"], 0.25);
 }
