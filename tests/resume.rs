@@ -51,7 +51,7 @@ fn with_context<T>(stopping: bool, work: impl FnOnce(&Context) -> T) -> T {
 
 fn faces(folder: &Path) -> PathBuf {
     let data = folder.join("faces");
-    synth::write(&data, 4, 3, 1, &|_| {}).unwrap();
+    synth::write(&data, 4, 3, 1, &|_| Ok(())).unwrap();
     data
 }
 

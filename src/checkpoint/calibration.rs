@@ -1,4 +1,4 @@
-//! `calibration.json` beside a model's weights: from which cosine on two faces are the same person's, at which rate of false accepts
+//! `calibration.json` beside a model's weights, or within an exported model: from which cosine on two faces are the same person's, at which rate of false accepts
 //! that was found, on which pairs and for which weights. It knows the file and its numbers; how they are found is nobody's here.
 
 use std::io::Read;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// Its name.
-pub const CALIBRATION_FILE: &str = "calibration.json";
+const CALIBRATION_FILE: &str = "calibration.json";
 /// No calibration is larger, in bytes.
 const LARGEST: u64 = 1 << 20;
 
@@ -60,13 +60,23 @@ impl Calibration {
         };
         let mut bytes = Vec::new();
         file.take(LARGEST).read_to_end(&mut bytes).map_err(Error::io("cannot read", &path))?;
+        let document = serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not JSON ({error})")))?;
+        Calibration::from_json(document, &path.display().to_string()).map(Some)
+    }
+
+    /// What a document says that was found in `place`.
+    ///
+    /// # Errors
+    /// `Input` for a document that is no calibration.
+    pub fn from_json(document: serde_json::Value, place: &str) -> Result<Calibration> {
+        let wrong = |what: String| Error::Input(format!("{place}: {what}; calibrate again, or give --threshold"));
         let calibration: Calibration =
-            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not a calibration ({error})")))?;
+            serde_json::from_value(document).map_err(|error| wrong(format!("not a calibration ({error})")))?;
         match calibration.threshold {
             Some(threshold) if !(-1.0..=1.0).contains(&threshold) => {
                 Err(wrong(format!("its threshold is no cosine: {threshold}")))
             }
-            _ => Ok(Some(calibration)),
+            _ => Ok(calibration),
         }
     }
 
@@ -95,15 +105,14 @@ impl Calibration {
         }
     }
 
-    /// Refuses a calibration that was made for other weights than those beside it, which have this fingerprint.
+    /// Refuses a calibration that was made for other weights than its own, which have this fingerprint.
     ///
     /// # Errors
     /// `Input`.
     pub fn check(&self, weights: &Path, fingerprint: &str) -> Result<()> {
         match &self.model_sha256 {
             Some(other) if other != fingerprint => Err(Error::Input(format!(
-                "{}: it was made for other weights than {}; calibrate again, or give --threshold",
-                file(weights).display(),
+                "{}: its calibration was made for other weights; calibrate again, or give --threshold",
                 weights.display()
             ))),
             _ => Ok(()),

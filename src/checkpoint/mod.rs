@@ -11,7 +11,7 @@ mod run;
 mod state;
 mod steps;
 
-pub use calibration::{CALIBRATION_FILE, Calibration};
+pub use calibration::Calibration;
 pub use metrics::{EVENTS_FILE, Metrics};
 pub use run::{CONFIG_FILE, Origin, Run, resolve_model};
 pub use state::{Stamp, State};

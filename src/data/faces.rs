@@ -44,6 +44,9 @@ enum Kept {
     Archive(Archive),
 }
 
+/// Told how many of how many pictures are done; an error ends the work.
+pub type Progress<'a> = dyn FnMut(usize, usize) -> Result<()> + 'a;
+
 impl Source {
     /// A pack, a folder of identity folders, or InsightFace's `train.rec`.
     pub fn open(path: &Path) -> Result<Source> {
@@ -158,8 +161,8 @@ impl Source {
         Ok(rows)
     }
 
-    /// Makes faces of some of the pictures (rows of the listing, ascending); `progress` hears how many of how many are done.
-    pub fn load(self, rows: &[usize], alignment: &Alignment, progress: &mut dyn FnMut(usize, usize)) -> Result<Faces> {
+    /// Makes faces of some of the pictures (rows of the listing, ascending).
+    pub fn load(self, rows: &[usize], alignment: &Alignment, progress: &mut Progress<'_>) -> Result<Faces> {
         if rows.iter().any(|row| *row >= self.listing.len()) || !rows.is_sorted_by(|a, b| a < b) {
             return Err(Error::Shape(format!("rows of {} must be ascending and there", self.path.display())));
         }
@@ -181,7 +184,7 @@ impl Source {
         for (chunk, some) in crops.chunks_mut(CHUNK * FACE).zip(rows.chunks(CHUNK)) {
             self.decode(some, alignment, chunk, &mut cuts)?;
             done += some.len();
-            progress(done, rows.len());
+            progress(done, rows.len())?;
         }
         let mut warnings = self.warnings;
         warnings.extend(centre_cut_warning(&cuts, &self.path));
@@ -193,7 +196,7 @@ impl Source {
         self,
         alignment: &Alignment,
         out: &Path,
-        progress: &mut dyn FnMut(usize, usize),
+        progress: &mut Progress<'_>,
     ) -> Result<(PackInfo, Vec<String>)> {
         if self.is_pack() {
             return Err(Error::Usage(format!(
@@ -210,7 +213,7 @@ impl Source {
             self.decode(rows, alignment, chunk, &mut cuts)?;
             writer = writer.push(chunk)?;
             done += rows.len();
-            progress(done, self.listing.len());
+            progress(done, self.listing.len())?;
         }
         let origin = Origin {
             alignment: alignment.to_string(),
@@ -276,7 +279,7 @@ impl Faces {
     pub fn open(path: &Path, alignment: &Alignment, selection: &Selection) -> Result<Faces> {
         let source = Source::open(path)?;
         let rows = source.select(selection)?;
-        source.load(&rows, alignment, &mut |_, _| ())
+        source.load(&rows, alignment, &mut |_, _| Ok(()))
     }
 
     /// Faces that are in memory already: `[n, 112, 96, 3]` pixels for a listing of n.

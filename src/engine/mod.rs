@@ -78,6 +78,13 @@ pub struct Loaded {
 type Calibrated = std::result::Result<Calibration, String>;
 
 impl Loaded {
+    fn new(network: Network, weights: Option<&Path>) -> Self {
+        // Only who asks for a verdict need be told that the calibration is another model's.
+        let calibration =
+            network.calibration(weights).map(Option::unwrap_or_default).map_err(|error| error.to_string());
+        Loaded { network, calibration, input: None }
+    }
+
     /// From which cosine on [`Engine::verify`] says that two faces are the same person's; wins over the model's calibration.
     pub fn with_threshold(self, threshold: f64) -> Self {
         Loaded { calibration: Ok(Calibration { threshold: Some(threshold), ..Calibration::default() }), ..self }
@@ -154,17 +161,10 @@ impl Engine {
     pub fn load(path: impl AsRef<Path>) -> Result<Loaded> {
         let file = checkpoint::resolve_model(path.as_ref())?;
         let network = Network::load(&file)?;
-        let calibration = match Calibration::beside(&file)? {
-            // Only who asks for a verdict need be told that the calibration is another model's.
-            Some(found) => {
-                found.check(&file, &network.fingerprint()?).map(|()| found).map_err(|error| error.to_string())
-            }
-            None => Ok(Calibration::default()),
-        };
-        Ok(Loaded { network, calibration, input: None })
+        Ok(Loaded::new(network, Some(&file)))
     }
 
-    /// As [`Engine::load`], from the bytes of a model file; there is no calibration.
+    /// As [`Engine::load`], from the bytes of a model file; the calibration is the one that an export has in its metadata.
     ///
     /// # Errors
     /// `Input` for bytes that are no model.
@@ -172,7 +172,7 @@ impl Engine {
         const PLACE: &str = "the model in memory";
         let contents = safetensors::read_from(PLACE, bytes.len() as u64, &mut bytes)?;
         let network = Network::from_contents(contents, PLACE)?;
-        Ok(Loaded { network, calibration: Ok(Calibration::default()), input: None })
+        Ok(Loaded::new(network, None))
     }
 
     /// A model on a device that is open already.

@@ -2,7 +2,7 @@
 //! pixels of the right size; how pictures become such is [`super::picture`]'s.
 
 use crate::backend::Device;
-use crate::checkpoint;
+use crate::checkpoint::{self, Calibration};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
@@ -20,6 +20,8 @@ pub struct Network {
     pub model: Model,
     /// Shared by clones, since they may be hundreds of MiB.
     tensors: Arc<Tensors>,
+    /// Of an exported model, whose metadata has it.
+    calibration: Option<Calibration>,
 }
 
 impl Network {
@@ -57,12 +59,14 @@ impl Network {
         if let Some(extra) = contents.tensors.keys().find(|name| !parameters.iter().any(|p| p.name == **name)) {
             return Err(wrong(format!("it has a tensor that its networks do not: {extra}")));
         }
-        Ok(Network::new(model, contents.tensors))
+        let calibration = metadata.get("calibration").cloned();
+        let calibration = calibration.map(|document| Calibration::from_json(document, place)).transpose()?;
+        Ok(Network { calibration, ..Network::new(model, contents.tensors) })
     }
 
     /// From a model and its parameters as files order them.
     pub fn new(model: Model, tensors: Tensors) -> Self {
-        Network { model, tensors: Arc::new(tensors) }
+        Network { model, tensors: Arc::new(tensors), calibration: None }
     }
 
     /// What the model says about itself: a pure function of its configuration, its parts and their extents.
@@ -82,6 +86,19 @@ impl Network {
     /// What tells this model from every other: the SHA-256 of its file.
     pub fn fingerprint(&self) -> Result<String> {
         Ok(files::sha256(&self.to_bytes()?))
+    }
+
+    /// The calibration of this network: the one beside the weights' file it was read from, else the one in its metadata.
+    ///
+    /// # Errors
+    /// `Input` for a calibration that is wrong or was made for other weights, `Io`.
+    pub fn calibration(&self, weights: Option<&Path>) -> Result<Option<Calibration>> {
+        let beside = weights.map(Calibration::beside).transpose()?.flatten();
+        let found = beside.or_else(|| self.calibration.clone());
+        if let Some(made_for) = found.as_ref().filter(|found| found.model_sha256.is_some()) {
+            made_for.check(weights.unwrap_or(Path::new("the model in memory")), &self.fingerprint()?)?;
+        }
+        Ok(found)
     }
 
     /// This network's recogniser behind another network's hallucinator, or behind bicubic.

@@ -114,7 +114,7 @@ fn threshold_at(compared: &Comparison, far: f64) -> Result<Calibration> {
 }
 
 /// The threshold that answers pictures which go into the network as `sources` say: the one asked for, else that of the calibration
-/// beside the weights. Nothing where there is none for them, which is said.
+/// of the model. Nothing where there is none for them, which is said.
 ///
 /// # Errors
 /// `Input` for a calibration that is wrong or of other weights.
@@ -130,10 +130,7 @@ pub fn threshold(
         return Ok(asked);
     }
     let weights = checkpoint::resolve_model(model)?;
-    let calibration = Calibration::beside(&weights)?.unwrap_or_default();
-    if calibration.threshold.is_some() {
-        calibration.check(&weights, &network.fingerprint()?)?;
-    }
+    let calibration = network.calibration(Some(&weights))?.unwrap_or_default();
     let place = model.display();
     let inputs: Vec<&str> = sources.iter().map(|source| source.word()).collect();
     let reason = match calibration.threshold_for(mirror, &inputs) {

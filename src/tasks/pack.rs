@@ -36,6 +36,7 @@ pub fn pack(context: &Context, request: &Request) -> Result<PackInfo> {
     context.listener.progress("pack", 0, source.listing().len() as u64, 1, "");
     let (info, warnings) = source.pack(&alignment, &request.out, &mut |done, total| {
         context.listener.progress("pack", done as u64, total as u64, 1, "");
+        context.check_stopped()
     })?;
     warnings.iter().for_each(|warning| context.listener.warn(warning));
     Ok(info)

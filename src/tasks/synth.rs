@@ -35,6 +35,7 @@ pub fn write(context: &Context, request: &Request) -> Result<()> {
     context.listener.progress("draw", 0, total, 1, "");
     synth::write(&request.out, identities, images, request.seed, &|done| {
         context.listener.progress("draw", done as u64, total, 1, "");
+        context.check_stopped()
     })?;
     match &request.sheet {
         Some(sheet) => write_sheet(sheet, request.seed, identities.min(SHEET.0), images.min(SHEET.1)),

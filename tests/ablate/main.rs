@@ -71,7 +71,7 @@ pub fn config(text: &str) -> Config {
 /// 12 people of 3 pictures.
 pub fn faces(folder: &Path) -> PathBuf {
     let data = folder.join("faces");
-    synth::write(&data, 12, 3, 1, &|_| {}).unwrap();
+    synth::write(&data, 12, 3, 1, &|_| Ok(())).unwrap();
     data
 }
 

@@ -73,7 +73,7 @@ fn planned(place: &Path, driver: &Path, batch: usize, identities: &str, inferenc
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("tiny.toml"), "").unwrap();
-    hallucinet::data::synth::write(&place.path().join("faces"), 3, 4, 1, &|_| {}).unwrap();
+    hallucinet::data::synth::write(&place.path().join("faces"), 3, 4, 1, &|_| Ok(())).unwrap();
     place
 }
 

@@ -57,16 +57,24 @@ fn folder_and_pack_hold_the_same() {
     holds_the_small_ones(&faces);
     assert!(faces.warnings().is_empty());
     let mut heard = Vec::new();
-    let (info, warnings) =
-        Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |done, all| heard.push((done, all))).unwrap();
+    let (info, warnings) = Source::open(&root)
+        .unwrap()
+        .pack(&Alignment::None, &out, &mut |done, all| {
+            heard.push((done, all));
+            Ok(())
+        })
+        .unwrap();
     assert_eq!((info.faces, info.identities, info.origin.sources, info.origin.centre_cuts), (5, 3, 5, 0));
     assert_eq!((warnings.len(), heard), (0, vec![(5, 5)]));
     holds_the_small_ones(&load(&out).unwrap());
     Pack::open(&out).unwrap().check().unwrap();
-    assert_eq!(Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| ()).unwrap_err().exit_code(), 5);
+    assert_eq!(
+        Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| Ok(())).unwrap_err().exit_code(),
+        5
+    );
     let again = folder.path().join("b.pack");
-    assert!(Source::open(&out).unwrap().pack(&Alignment::None, &again, &mut |_, _| ()).is_err());
-    Source::open(&root).unwrap().pack(&Alignment::None, &again, &mut |_, _| ()).unwrap();
+    assert!(Source::open(&out).unwrap().pack(&Alignment::None, &again, &mut |_, _| Ok(())).is_err());
+    Source::open(&root).unwrap().pack(&Alignment::None, &again, &mut |_, _| Ok(())).unwrap();
     assert_eq!(std::fs::read(&out).unwrap(), std::fs::read(&again).unwrap(), "a pack is a function of its pictures");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary stays");
 }
@@ -81,7 +89,7 @@ fn a_pack_that_fails_leaves_nothing() {
     for _ in 0..5 {
         let error = Source::open(&root)
             .unwrap()
-            .pack(&Alignment::None, &folder.path().join("a.pack"), &mut |_, _| ())
+            .pack(&Alignment::None, &folder.path().join("a.pack"), &mut |_, _| Ok(()))
             .unwrap_err();
         assert!(error.exit_code() == 3 && error.to_string().contains("3.png"), "the first one, always: {error}");
     }
@@ -109,7 +117,7 @@ fn selection_chooses_identities_and_numbers_them_anew() {
     let folder = folder();
     let (root, out) = (folder.path().join("in"), folder.path().join("a.pack"));
     small(&root);
-    Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| ()).unwrap();
+    Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| Ok(())).unwrap();
     let people = |names: &[&str]| Some(names.iter().map(|name| (name.to_string(), Some(1))).collect::<Vec<_>>());
     for path in [&root, &out] {
         let open = |people, min_images| Faces::open(path, &Alignment::None, &Selection { people, min_images });
@@ -145,10 +153,10 @@ fn folders_that_are_not_as_they_should_be() {
     assert!(error.exit_code() == 3 && error.to_string().contains("not a pack"), "{error}");
     let plain = Source::open_plain(root).unwrap();
     assert_eq!(plain.listing().names, ["1.png", "A/1.png"]);
-    let faces = plain.load(&[1], &Alignment::None, &mut |_, _| ()).unwrap();
+    let faces = plain.load(&[1], &Alignment::None, &mut |_, _| Ok(())).unwrap();
     assert_eq!((faces.len(), faces.name(0)), (1, "A/1.png"));
     for rows in [vec![2], vec![1, 0], vec![0, 0]] {
-        assert!(Source::open_plain(root).unwrap().load(&rows, &Alignment::None, &mut |_, _| ()).is_err());
+        assert!(Source::open_plain(root).unwrap().load(&rows, &Alignment::None, &mut |_, _| Ok(())).is_err());
     }
 }
 
@@ -238,7 +246,23 @@ fn names_that_a_pack_cannot_hold_are_refused_at_once() {
     small(&root);
     std::fs::rename(root.join("A/1.png"), root.join("A/1\\.png")).unwrap();
     let mut heard = 0;
-    let error = Source::open(&root).unwrap().pack(&Alignment::None, &out, &mut |_, _| heard += 1).unwrap_err();
+    let error = Source::open(&root)
+        .unwrap()
+        .pack(&Alignment::None, &out, &mut |_, _| {
+            heard += 1;
+            Ok(())
+        })
+        .unwrap_err();
     assert!(error.exit_code() == 3 && error.to_string().contains("1\\\\.png") && heard == 0, "{error}");
     assert!(!out.exists());
+}
+
+#[test]
+fn a_pack_that_is_stopped_leaves_nothing() {
+    let folder = folder();
+    let (root, out) = (folder.path().join("in"), folder.path().join("a.pack"));
+    small(&root);
+    let stop = &mut |_, _| Err(hallucinet::Error::Interrupted("enough".into()));
+    let stopped = Source::open(&root).unwrap().pack(&Alignment::None, &out, stop).unwrap_err();
+    assert_eq!((stopped.exit_code(), std::fs::read_dir(folder.path()).unwrap().count()), (130, 1));
 }

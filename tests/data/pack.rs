@@ -17,7 +17,7 @@ fn made(root: &Path) -> (PathBuf, Vec<u8>) {
     paint(&root.join("in"), "A/1.png", 3, (96, 112));
     paint(&root.join("in"), "B/1.png", 200, (96, 112));
     let path = root.join("a.pack");
-    Source::open(&root.join("in")).unwrap().pack(&Alignment::None, &path, &mut |_, _| ()).unwrap();
+    Source::open(&root.join("in")).unwrap().pack(&Alignment::None, &path, &mut |_, _| Ok(())).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     (path, bytes)
 }

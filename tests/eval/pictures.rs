@@ -30,7 +30,7 @@ fn a_pack_scores_as_its_folder() {
     let joint = world.model("joint.safetensors", true, true);
     let source = hallucinet::data::faces::Source::open(&world.path("faces")).unwrap();
     let alignment = hallucinet::data::align::Alignment::None;
-    source.pack(&alignment, &world.path("faces.pack"), &mut |_, _| ()).unwrap();
+    source.pack(&alignment, &world.path("faces.pack"), &mut |_, _| Ok(())).unwrap();
     let more = with(&PAIRS, &["--fold", "2", "--input", "lr"]);
     assert_eq!(world.document(&joint, "faces.pack", &more), world.document(&joint, "faces", &more));
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the program writes and prints, against other people's programs: onnxruntime, OpenVINO, PyTorch, scikit-learn, scikit-image.
 # `make interop` runs every check_*.py here; `sh tests/interop/run.sh torch` only check_torch.py. What it installs and writes stays in the
-# ignored folder .interop (about 7 GB where only the CUDA build of PyTorch can be had, else 2).
+# ignored folder .interop (about 6 GB where only the CUDA build of PyTorch can be had, else 2).
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -203,9 +203,9 @@ const GEOMETRIES: [Geometry; 29] = [
     (Shape::new(1, 72, 9, 18), 3, (3, 3), 1, 1),
     (Shape::new(1, 16, 9, 17), 3, (5, 5), 2, 2),
     (Shape::new(1, 3, 19, 35), 8, (9, 9), 2, 4),
-    // What the cpu does by Winograd's algorithm: tiles of 4 cut off at either edge, more than 96 of them, one group of 64 channels passed,
-    // panels of 16 not filled, every padding.
-    (Shape::new(1, 16, 37, 41), 16, (3, 3), 1, 1),
+    // What the cpu does by Winograd's algorithm: tiles of 4 cut off at either edge, blocks of 12 and 16 of them passed, one group of
+    // 64 channels passed, panels of 16 not filled, every padding.
+    (Shape::new(1, 16, 13, 18), 16, (3, 3), 1, 1),
     (Shape::new(1, 72, 6, 7), 68, (3, 3), 1, 0),
     (Shape::new(1, 80, 7, 6), 20, (3, 3), 1, 2),
     (Shape::new(2, 17, 8, 12), 33, (3, 3), 1, 1),

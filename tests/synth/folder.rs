@@ -29,6 +29,7 @@ fn a_folder_per_identity_and_the_same_bits_for_any_number_of_threads() {
         pool.install(|| {
             write(&out, 3, 2, 9, &|done| {
                 last.fetch_max(done, Ordering::Relaxed);
+                Ok(())
             })
         })
         .unwrap();
@@ -52,20 +53,20 @@ fn an_empty_folder_is_taken_and_an_occupied_place_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    write(&empty, 1, 1, 0, &|_| {}).unwrap();
+    write(&empty, 1, 1, 0, &|_| Ok(())).unwrap();
     assert_eq!(names(&empty), ["id00000"]);
 
-    let refused = write(&empty, 2, 2, 0, &|_| {}).unwrap_err();
+    let refused = write(&empty, 2, 2, 0, &|_| Ok(())).unwrap_err();
     assert_eq!(refused.exit_code(), 5, "{refused}");
     assert!(refused.to_string().contains("empty"), "{refused}");
     assert_eq!(names(&empty), ["id00000"]);
 
     let file = dir.path().join("file");
     fs::write(&file, "mine").unwrap();
-    assert_eq!(write(&file, 1, 1, 0, &|_| {}).unwrap_err().exit_code(), 5);
+    assert_eq!(write(&file, 1, 1, 0, &|_| Ok(())).unwrap_err().exit_code(), 5);
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     // The file stands where a folder would have to be.
-    assert_eq!(write(&file.join("below"), 1, 1, 0, &|_| {}).unwrap_err().exit_code(), 5);
+    assert_eq!(write(&file.join("below"), 1, 1, 0, &|_| Ok(())).unwrap_err().exit_code(), 5);
     assert_eq!(names(dir.path()), ["empty", "file"]);
 }
 
@@ -73,8 +74,20 @@ fn an_empty_folder_is_taken_and_an_occupied_place_is_refused_untouched() {
 fn nothing_to_make_is_a_usage_error() {
     let dir = tempfile::tempdir().unwrap();
     for (identities, images) in [(0, 1), (1, 0)] {
-        let refused = write(&dir.path().join("out"), identities, images, 0, &|_| {}).unwrap_err();
+        let refused = write(&dir.path().join("out"), identities, images, 0, &|_| Ok(())).unwrap_err();
         assert_eq!(refused.exit_code(), 2);
     }
     assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn work_that_is_stopped_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let stop = |done: usize| match done {
+        3.. => Err(hallucinet::Error::Interrupted("enough".into())),
+        _ => Ok(()),
+    };
+    let stopped = write(&dir.path().join("out"), 4, 3, 1, &stop).unwrap_err();
+    assert_eq!(stopped.exit_code(), 130);
+    assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
 }

@@ -52,6 +52,6 @@ fn zoomed() {
 fn speed_of_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let start = std::time::Instant::now();
-    hallucinet::data::synth::write(&dir.path().join("out"), 50, 10, 7, &|_| {}).unwrap();
+    hallucinet::data::synth::write(&dir.path().join("out"), 50, 10, 7, &|_| Ok(())).unwrap();
     println!("{:.3} ms a picture on all cores, with PNG and fsync", start.elapsed().as_secs_f64() * 1000.0 / 500.0);
 }

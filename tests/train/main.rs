@@ -17,7 +17,7 @@ fn faces() -> &'static Path {
     let (_, path) = FACES.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("faces");
-        synth::write(&path, 4, 2, 1, &|_| {}).unwrap();
+        synth::write(&path, 4, 2, 1, &|_| Ok(())).unwrap();
         (folder, path)
     });
     path

@@ -43,14 +43,17 @@ pub fn face(seed: u64, identity: u32, image: u32) -> Vec<u8> {
     camera::develop(light, width, &picture.camera, level, &mut sensor)
 }
 
+/// Told how many pictures are finished; an error ends the work.
+pub type Progress<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
+
 /// Writes `identities` folders `id00000`, `id00001`, ... of `images` pictures `0000.png`, ... into `out`.
 ///
-/// `progress` is told how many pictures are finished. Nothing half-written stays: all goes into a temporary folder beside
+/// Nothing half-written stays: all goes into a temporary folder beside
 /// `out`, which takes the name at the end.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is nothing to make, [`Error::Output`] where `out` exists and is not an empty folder, [`Error::Io`].
-pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dyn Fn(usize) + Sync)) -> Result<()> {
+pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &Progress<'_>) -> Result<()> {
     if identities == 0 || images == 0 {
         return Err(Error::Usage("synthetic faces need at least one identity and one image".into()));
     }
@@ -63,7 +66,7 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &(dy
             // Sensor noise does not compress; trying hard would double the time of a picture.
             let bytes = image::encode(HR.1, HR.0, &face(seed, identity, picture), Compression::Fast)?;
             folder.write(&person.join(format!("{picture:04}.png")), &bytes)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1)?;
         }
         Ok(())
     })?;

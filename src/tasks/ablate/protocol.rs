@@ -78,7 +78,7 @@ impl Protocol {
 
     /// Decodes the pictures of a fold that is tested on.
     pub fn load(&self, fold: &Fold) -> Result<Faces> {
-        Source::open(&self.data)?.load(&fold.rows, &self.alignment, &mut |_, _| ())
+        Source::open(&self.data)?.load(&fold.rows, &self.alignment, &mut |_, _| Ok(()))
     }
 }
 

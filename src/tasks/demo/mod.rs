@@ -173,7 +173,7 @@ fn prepare(context: &Context, request: &Request, pairs: &str) -> Result<()> {
     let train = out.join("data").join("train");
     people::draw(context, &train, *seed, (0, sizes.identities), sizes.images)?;
     people::draw(context, &test(out), *seed, (sizes.identities, sizes.strangers), sizes.strangers_images)?;
-    Source::open(&train)?.pack(&Alignment::None, &out.join(PACK), &mut |_, _| ())?;
+    Source::open(&train)?.pack(&Alignment::None, &out.join(PACK), &mut |_, _| Ok(()))?;
     files::write(&out.join(PAIRS), pairs.as_bytes())?;
     match context.stopped() {
         true => Err(Error::Interrupted("stopped after drawing faces".into())),

@@ -79,7 +79,10 @@ pub fn open(
     request: &Request,
     cut: impl FnOnce() -> Result<Alignment>,
 ) -> Result<Pictures> {
-    let mut progress = |done: usize, total: usize| context.listener.progress("read", done as u64, total as u64, 1, "");
+    let mut progress = |done: usize, total: usize| {
+        context.listener.progress("read", done as u64, total as u64, 1, "");
+        context.check_stopped()
+    };
     if source.is_pack() {
         return Ok(Pictures::High(source.load(rows, &Alignment::None, &mut progress)?));
     }
@@ -125,7 +128,7 @@ pub fn open(
             centred.add(name, cut?);
         }
         done += named.len();
-        progress(done, listing.len());
+        progress(done, listing.len())?;
     }
     centre_cut_warning(&centred, &request.data).iter().for_each(|warning| context.listener.warn(warning));
     Ok(if low {

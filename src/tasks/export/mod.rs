@@ -8,7 +8,7 @@ mod protocol;
 pub use protocol::Protocol;
 
 use crate::backend::Device;
-use crate::checkpoint::{self, CALIBRATION_FILE, Calibration, MODEL_FILE};
+use crate::checkpoint::{self, MODEL_FILE};
 use crate::engine::network::Network;
 use crate::error::Result;
 use crate::files;
@@ -78,31 +78,25 @@ pub fn export(context: &Context, request: &Request) -> Result<Exported> {
 type Named = (String, Vec<u8>);
 
 /// A model with its metadata: what its own file says, and the calibration beside it.
-fn load(model: &Path) -> Result<(Network, Option<Calibration>, Json)> {
+fn load(model: &Path) -> Result<(Network, Json)> {
     let network = Network::load(model)?;
     let weights = checkpoint::resolve_model(model)?;
-    let calibration = Calibration::beside(&weights)?;
     let mut metadata = network.metadata();
-    if let Some(calibration) = &calibration {
-        calibration.check(&weights, &network.fingerprint()?)?;
+    if let Some(calibration) = network.calibration(Some(&weights))? {
         metadata["calibration"] = json!(calibration);
     }
-    Ok((network, calibration, metadata))
+    Ok((network, metadata))
 }
 
-/// The weights; the calibration is written beside them as well, where `verify` and `identify` look for it.
+/// The weights.
 fn safetensors(model: &Path) -> Result<Vec<Named>> {
-    let (network, calibration, metadata) = load(model)?;
-    let mut files = vec![(MODEL_FILE.to_owned(), to_bytes(network.tensors(), &metadata)?)];
-    if let Some(calibration) = calibration {
-        files.push((CALIBRATION_FILE.to_owned(), format!("{:#}\n", json!(calibration)).into_bytes()));
-    }
-    Ok(files)
+    let (network, metadata) = load(model)?;
+    Ok(vec![(MODEL_FILE.to_owned(), to_bytes(network.tensors(), &metadata)?)])
 }
 
 /// Each network and its probe.
 fn onnx(context: &Context, device: &Arc<dyn Device>, model: &Path, seed: u64) -> Result<Vec<Named>> {
-    let (network, _, metadata) = load(model)?;
+    let (network, metadata) = load(model)?;
     let metadata = canonical_json(&metadata);
     let mut files = Vec::new();
     for net in Net::of(&network.model) {

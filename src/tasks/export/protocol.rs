@@ -54,6 +54,7 @@ impl Protocol {
         let alignment = alignment(&cut, &self.data)?;
         let faces = source.load(&rows, &alignment, &mut |done, total| {
             context.listener.progress("read", done as u64, total as u64, 1, "");
+            context.check_stopped()
         })?;
         faces.warnings().iter().for_each(|warning| context.listener.warn(warning));
         context.check_stopped()?;

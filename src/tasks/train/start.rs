@@ -61,6 +61,7 @@ impl Training {
         let listener = context.listener;
         let faces = self.source.load(&self.rows, &self.alignment, &mut |done, total| {
             listener.progress("read", done as u64, total as u64, 1, "");
+            context.check_stopped()
         })?;
         faces.warnings().iter().for_each(|warning| listener.warn(warning));
         listener.say(&format!("data     {} pictures of {} identities", faces.len(), faces.identities()));

@@ -234,7 +234,8 @@ fn a_calibration_goes_with_the_model() {
         let about: Value = serde_json::from_str(text).unwrap();
         assert_eq!((&about["calibration"]["threshold"], &about["calibration"]["far"]), (&json!(0.25), &json!(0.01)));
     }
-    // What was exported answers as the model does.
+    // What was exported answers as the model does, from its metadata alone.
+    assert!(!out.join("calibration.json").exists());
     let [a, b] = ["id00000/0000.png", "id00001/0000.png"].map(|name| shared().faces.join(name));
     let answer = |model: &Path| {
         let ran = run(temp.path(), &["verify", "--model", word(model), word(&a), word(&b), "--json", "-q"]);

@@ -39,8 +39,10 @@ const PLANES: usize = 36;
 const GROUP: usize = 4 * PANEL;
 /// Depth of the filters that are transformed at a time where they are not kept: 36 x 64 x 64 numbers stay in the L2 cache.
 const DEPTH: usize = 64;
-/// Up to so many tiles the filters' transforms are not kept but made where they are used.
+/// Up to so many tiles the filters' transforms are not kept but made where they are used, unless they are small.
 const FEW: usize = 96;
+/// Bytes of transformed filters that stay in an L2 cache beside a few tiles.
+const SMALL: usize = 700_000;
 /// Tiles that are transformed together.
 const BLOCK: usize = 12;
 /// Bytes of x and y from which on they are prefetched, as no cache holds them from one layer to the next.
@@ -100,11 +102,11 @@ impl<'a> Correlation<'a> {
     /// Computes y from x, and whatever else the epilogue writes.
     pub fn run(&self, x: &[f32], to: Written) {
         let e = &self.extents;
-        if e.tiles() <= FEW {
+        let floats: usize = (0..self.groups()).map(|group| group_len(padded(e.c), group_width(e.o, group))).sum();
+        if e.tiles() <= FEW && 4 * floats > SMALL {
             let floats = e.tiles() * (stride(padded(e.c)) + stride(GROUP) * self.groups());
             self.scratch.of_launch(floats, |memory| self.few(x, to, memory));
         } else {
-            let floats = (0..self.groups()).map(|group| group_len(padded(e.c), group_width(e.o, group))).sum();
             self.scratch.of_launch(floats, |u| self.many(x, to, u));
         }
     }
@@ -158,7 +160,7 @@ impl<'a> Correlation<'a> {
         let whole = group_len(channels, GROUP);
         u.par_chunks_mut(whole).enumerate().for_each(|(group, u)| self.transform(group, 0..channels, u));
         let u = &*u;
-        let block = if u.len() * 4 <= 700_000 { BLOCK } else { 4 * BLOCK };
+        let block = if 4 * u.len() <= SMALL { BLOCK } else { 4 * BLOCK };
         let (v_len, m_len) = (block * stride(channels), block * stride(GROUP));
         let patch_len = (PLANES * channels).max(PATCH);
         let strips = block.div_ceil(e.tiles_across());

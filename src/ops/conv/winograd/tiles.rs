@@ -1,10 +1,10 @@
 //! Tiles of 4x4 pixels of the result: where they lie, the 6x6 pixels that each one reads, and how it is finished and written.
 
-use super::super::epilogue::{Written, add_parts};
 use super::transform::{Axis, Input, Output, OutputTransposed, columns, transform};
 use super::{GROUP, PLANES, padded};
 use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps};
 use crate::backend::cpu::simd::{PANEL, Vector};
+use crate::ops::conv::epilogue::{Written, add_parts};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -372,7 +372,7 @@ fn ragged<V: Vector>(
     }
 }
 
-/// One tile: back from the Winograd domain, then what [`Tail::finish`](super::super::epilogue::Tail::finish) does.
+/// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
 #[inline(always)]
 fn finish_tile<V: Vector>(
     simd: Simd<V>,
