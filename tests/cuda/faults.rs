@@ -124,8 +124,8 @@ fn a_refused_launch_is_named() {
     let pictures = format!("{BATCH}x3x28x24 F32");
     for (layer, shapes) in [
         ("augment", format!("[{0} U8, {BATCH}x3x1x1 I32] to [{0} U8, {0} F32]", format_args!("{BATCH}x3x112x96"))),
-        ("hallucinator.conv_in", format!("[{pictures}, 4x3x3x3 F32, ")),
-        ("hallucinator.conv_in backward", format!("{pictures}, {BATCH}x4x28x24 F32, 4x3x3x3 F32] to [4x3x3x3 F32, ")),
+        ("hallucinator.conv_in", format!("[{pictures}, 4x3x3x3 F32")),
+        ("hallucinator.conv_in backward", format!("[{pictures}, {BATCH}x4x28x24 F32, 4x3x3x3 F32] to [4x3x3x3 F32")),
         ("pixel_loss", format!("[{0}, {0}] to [1x1x1x1 F32, {0}]", format_args!("{BATCH}x3x112x96 F32"))),
     ] {
         let (program, training) = load(Arc::new(open().unwrap())).unwrap();
