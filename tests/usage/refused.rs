@@ -141,7 +141,7 @@ fn a_place_that_cannot_be_written_is_refused_before_the_work() {
         // No line of progress stands beside the error, which is all that was said.
         let ran = run(temp.path(), &words);
         assert!(!ran.stderr.contains("6/6"), "{}", ran.stderr);
-        ran.refused(5, "/proc/");
+        ran.refused(5, "/proc");
     }
 }
 
