@@ -20,8 +20,8 @@ test: cuda-wheels
 	cargo clippy --release --locked --all-targets -- -D warnings
 	cargo test --release --locked
 
-# The instrument under both sanitizers, then every op's cases: under AddressSanitizer in all orders of threads, under ThreadSanitizer, which
-# sees a race in any order, in two of them.
+# The instrument under both sanitizers, then the ops' cases: all of them under AddressSanitizer, in all orders of threads; the small ones
+# (every kernel has some) under ThreadSanitizer, which sees a race in any order, in two of them.
 test-kernels-sanitized:
 	cargo test --release --locked --test emulator -- --ignored
 	HALLUCINET_SANITIZER=asan cargo test --release --locked --test ops every_case_on_the_stand_in_driver

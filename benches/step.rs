@@ -59,7 +59,7 @@ fn training(criterion: &mut Criterion) {
                 load(program, &model, &values.weights);
             }
             program.write(values.pixels, &pixels).unwrap();
-            program.write(values.mirrored, &vec![0u8; batch()]).unwrap();
+            program.write(values.moves, &vec![[0i32; 3]; batch()]).unwrap();
             let labels: Vec<i32> = (0..batch()).map(|index| (index % IDENTITIES) as i32).collect();
             program.write(values.labels, &labels).unwrap();
             program.write(values.rates, &[0f32, 0.0]).unwrap();

@@ -78,13 +78,13 @@ fn start(mode: &str, hallucinator: &str, cpu: Cpu) -> Run {
 impl Run {
     /// Runs one step and returns the total loss and the softmax part of it, both before the step.
     fn step(&self) -> [f64; 2] {
-        self.step_mirrored([0; BATCH])
+        self.step_moved([[0; 3]; BATCH])
     }
 
-    fn step_mirrored(&self, mirrored: [u8; BATCH]) -> [f64; 2] {
+    fn step_moved(&self, moves: [[i32; 3]; BATCH]) -> [f64; 2] {
         // A run may use the place of an input for something else once it was read.
         self.program.write(self.training.pixels, &pictures()).unwrap();
-        self.program.write(self.training.mirrored, &mirrored).unwrap();
+        self.program.write(self.training.moves, &moves).unwrap();
         self.program.write(self.training.labels, &LABELS).unwrap();
         self.program.write(self.training.rates, &[0.05f32, 0.005]).unwrap();
         self.program.run().unwrap();
@@ -192,16 +192,20 @@ fn a_frozen_hallucinator_stays() {
     assert!(before[0] == after[0] && before[1] != after[1] && before[2] != after[2]);
 }
 
+/// What the step sees is what the host made of the pictures before kernels moved them.
 #[test]
-fn mirrored_pictures_are_the_mirror_images() {
+fn pictures_are_moved_and_mirrored() {
     let run = start("recognition-hr", "fast", cpu(2));
     run.step();
     let plain = run.program.read::<f32>(run.training.pictures).unwrap();
-    run.step_mirrored([0, 1, 0, 255, 1]);
-    let mirrored = run.program.read::<f32>(run.training.pictures).unwrap();
-    for (index, value) in mirrored.iter().enumerate() {
+    let moves = [[0, 0, 0], [1, 0, 0], [0, 3, -2], [255, -1, 4], [1, 200, -200]];
+    run.step_moved(moves);
+    let seen = run.program.read::<f32>(run.training.pictures).unwrap();
+    for (index, value) in seen.iter().enumerate() {
         let (picture, row, column, channel) = (index / PICTURE, index / 3 / 96 % 112, index / 3 % 96, index % 3);
-        let from = if [1, 3, 4].contains(&picture) { 95 - column } else { column };
-        assert_eq!(*value, plain[picture * PICTURE + (row * 96 + from) * 3 + channel]);
+        let [mirror, down, right] = moves[picture];
+        let column = if mirror == 0 { column } else { 95 - column };
+        let (y, x) = ((row as i32 - down).clamp(0, 111) as usize, (column as i32 - right).clamp(0, 95) as usize);
+        assert_eq!(*value, plain[picture * PICTURE + (y * 96 + x) * 3 + channel]);
     }
 }

@@ -21,7 +21,7 @@ export CRITERION_HOME="$work/criterion" HALLUCINET_TEST_DEVICE=cuda HALLUCINET_B
 # A text as a JSON string.
 quote() {
     tr -d '\000-\010\013-\037' | awk 'BEGIN { printf "\"" }
-        { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, "\\t"); printf "%s%s", (NR > 1 ? "\\n" : ""), $0 }
+        { gsub(/\\/, "&&"); gsub(/"/, "\\\""); gsub(/\t/, "\\t"); printf "%s%s", (NR > 1 ? "\\n" : ""), $0 }
         END { printf "\"" }'
 }
 
@@ -37,10 +37,12 @@ part() {
     timeout "$limit" "$@" > "$work/out" 2> "$work/err"
     code=$?
     took=$(($(date +%s) - begun))
-    outcome=passed
-    [ $code -eq 0 ] || outcome=failed
-    [ $code -ne 124 ] || outcome=timeout
-    if [ "$kind" = tool ] && [ $code -ne 0 ]; then outcome=refused; fi
+    case $kind-$code in
+    *-0) outcome=passed ;;
+    *-124) outcome=timeout ;;
+    tool-*) outcome=refused ;;
+    *) outcome=failed ;;
+    esac
     if [ "$kind" = test ] && [ $code -ne 0 ]; then failed=1; fi
     {
         printf ',\n  {"part": "%s", "outcome": "%s", "exit": %d, "seconds": %d, "command": ' "$name" "$outcome" $code $took
@@ -50,7 +52,7 @@ part() {
             cat "$work/out"
         elif [ "$form" = lines ]; then
             printf ', "result": ['
-            grep '^{' "$work/out" | sed '$!s/$/,/'
+            grep '^{.*}$' "$work/out" | sed '$!s/$/,/'
             printf ']'
         else
             printf ', "output": '

@@ -54,8 +54,12 @@ impl Given {
     /// One label per row, spread over the classes.
     pub fn labels(rows: usize, classes: usize) -> Self {
         let labels: Vec<i32> = (0..rows).map(|row| (row * 7919 % classes) as i32).collect();
-        let desc = Desc { shape: Shape::matrix(rows, 1), dtype: Type::I32 };
-        Given { desc, bytes: bytemuck::cast_slice(&labels).to_vec() }
+        Given::i32(Shape::matrix(rows, 1), &labels)
+    }
+
+    /// These i32.
+    pub fn i32(shape: Shape, numbers: &[i32]) -> Self {
+        Given { desc: Desc { shape, dtype: Type::I32 }, bytes: bytemuck::cast_slice(numbers).to_vec() }
     }
 }
 

@@ -141,6 +141,8 @@ pub struct Launch {
     pub flop: u64,
     /// The layer it serves, for errors and profiles; the planner writes it. Decides nothing.
     pub label: Arc<str>,
+    /// Shapes and types of what its op takes and makes, for errors; the planner writes them. Decides nothing.
+    pub shapes: Arc<str>,
 }
 
 impl Launch {
@@ -174,7 +176,7 @@ impl Launch {
     }
 }
 
-/// The layer and the kernel with its geometry and the bytes it works on, for errors.
+/// The layer, the kernel with its geometry, and the shapes and bytes it works on, for errors.
 impl std::fmt::Display for Launch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes =
@@ -183,9 +185,10 @@ impl std::fmt::Display for Launch {
         if !self.label.is_empty() {
             write!(f, "{}: ", self.label)?;
         }
+        let shapes = if self.shapes.is_empty() { String::new() } else { format!("{}, ", self.shapes) };
         write!(
             f,
-            "kernel {:?} (grid {}, block {}, {} bytes shared, reads {} bytes, writes {})",
+            "kernel {:?} ({shapes}grid {}, block {}, {} bytes shared, reads {} bytes, writes {})",
             self.kernel,
             dim(self.grid),
             dim(self.block),

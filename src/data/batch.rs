@@ -11,7 +11,6 @@ use super::faces::Faces;
 use super::pack::FACE;
 use crate::error::{Error, Result};
 use crate::random::Random;
-use crate::shape::HR;
 
 /// Words that part the random streams of this file from all others of the same seed.
 const ORDER: u64 = u64::from_le_bytes(*b"epochord");
@@ -42,7 +41,7 @@ pub struct Sample {
     /// Whether it is to be mirrored.
     pub mirror: bool,
     /// Pixels that it is moved down and to the right, before mirroring.
-    pub shift: (isize, isize),
+    pub shift: (i32, i32),
 }
 
 /// The samples of any step of a set of faces; keeps the order of the epoch it last looked at.
@@ -77,7 +76,7 @@ impl Sampler {
             position as usize
         };
         let mut random = Random::keyed(seed, &[SHIFT, s]);
-        let mut moved = || random.below(2 * shift as u64 + 1) as isize - shift as isize;
+        let mut moved = || random.below(2 * shift as u64 + 1) as i32 - shift as i32;
         Sample { face, mirror: mirror && Random::keyed(seed, &[MIRROR, s]).below(2) == 1, shift: (moved(), moved()) }
     }
 
@@ -94,14 +93,14 @@ impl Sampler {
 pub struct Batch {
     /// The step, counted from 0.
     pub step: u64,
-    /// `[batch, 112, 96, 3]`, moved, not mirrored yet.
+    /// `[batch, 112, 96, 3]`, as the faces are.
     pub pixels: Vec<u8>,
     /// Number of each sample's face.
     pub faces: Vec<usize>,
     /// Identity of each sample.
     pub labels: Vec<u32>,
-    /// 1 where the sample is to be mirrored, else 0.
-    pub mirror: Vec<u8>,
+    /// 1 where the sample is to be mirrored, else 0, and the pixels that it is to be moved down and to the right before.
+    pub moves: Vec<[i32; 3]>,
 }
 
 impl Batch {
@@ -110,29 +109,15 @@ impl Batch {
         self.step = step;
         self.pixels.resize(samples.len() * FACE, 0);
         for (pixels, sample) in self.pixels.chunks_exact_mut(FACE).zip(samples) {
-            moved(faces.pixels(sample.face), sample.shift, pixels);
+            pixels.copy_from_slice(faces.pixels(sample.face));
         }
         self.faces.clear();
         self.faces.extend(samples.iter().map(|sample| sample.face));
         self.labels.clear();
         self.labels.extend(samples.iter().map(|sample| faces.label(sample.face)));
-        self.mirror.clear();
-        self.mirror.extend(samples.iter().map(|sample| u8::from(sample.mirror)));
-    }
-}
-
-/// Copies a face moved down and to the right; what comes in from outside repeats the edge.
-fn moved(face: &[u8], (down, right): (isize, isize), to: &mut [u8]) {
-    if (down, right) == (0, 0) {
-        return to.copy_from_slice(face);
-    }
-    let (height, width) = (HR.0 as isize, HR.1 as isize);
-    for (y, row) in to.chunks_exact_mut(3 * HR.1).enumerate() {
-        let from = (y as isize - down).clamp(0, height - 1) as usize * 3 * HR.1;
-        for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let at = from + (x as isize - right).clamp(0, width - 1) as usize * 3;
-            pixel.copy_from_slice(&face[at..at + 3]);
-        }
+        self.moves.clear();
+        let moves = |sample: &Sample| [i32::from(sample.mirror), sample.shift.0, sample.shift.1];
+        self.moves.extend(samples.iter().map(moves));
     }
 }
 

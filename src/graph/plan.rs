@@ -6,7 +6,7 @@
 use super::{Graph, Storage, Value, aligned};
 use crate::backend::{Launch, Region, Space};
 use crate::error::{Error, Result};
-use crate::ops::{Desc, Io, Place};
+use crate::ops::{Desc, Io, Place, list};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,8 +71,11 @@ impl Graph {
             };
             let first = plan.launches.len();
             let label: Arc<str> = Arc::from(node.label.as_str());
+            let descs = |places: &[Place]| list(places.iter().map(|place| &place.desc));
+            let shapes: Arc<str> = format!("{} to {}", descs(&io.inputs), descs(&io.outputs)).into();
             let launches = node.op.launches(&io).into_iter();
-            plan.launches.extend(launches.map(|launch| Launch { label: Arc::clone(&label), ..launch }));
+            let named = |launch| Launch { label: Arc::clone(&label), shapes: Arc::clone(&shapes), ..launch };
+            plan.launches.extend(launches.map(named));
             let launches = first..plan.launches.len();
             plan.steps.push(Step { label: node.label.clone(), op: node.op.name(), launches });
         }

@@ -1,4 +1,4 @@
-//! The graph of one training step: mirror, down-sample, cascade, losses, backward, clipping, SGD, center update.
+//! The graph of one training step: move and mirror, down-sample, cascade, losses, backward, clipping, SGD, center update.
 
 use super::config::{CenterUpdate as Update, Loss, Mode, Recipe};
 use super::parameters::{Bound, Parameter, Part};
@@ -8,21 +8,22 @@ use crate::graph::{Graph, Value};
 use crate::ops::center_loss::{CenterGradient, CenterLoss, CenterUpdate};
 use crate::ops::cosine_loss::CosineLoss;
 use crate::ops::pixel_loss::PixelLoss;
-use crate::ops::pixels::{Mirror, Normalize};
+use crate::ops::pixels::{Augment, Normalize};
 use crate::ops::resize::Degrade;
 use crate::ops::sgd::{Norm, Segment, Sgd};
 use crate::ops::softmax_loss::SoftmaxLoss;
 use crate::ops::{Desc, Type};
 use crate::shape::{HR, Shape};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The values of a training step that are written and read from outside.
 #[derive(Clone, Debug)]
 pub struct Training {
     /// u8 pictures `[n, 112, 96, 3]`.
     pub pixels: Value,
-    /// u8, not 0 where a picture is mirrored.
-    pub mirrored: Value,
+    /// i32 `[n, 3]`: not 0 where a picture is mirrored, and how many pixels it is moved down and to the right before that.
+    pub moves: Value,
     /// i32 identities.
     pub labels: Value,
     /// f32: the rate of the recogniser (and of centers in Caffe's way), the rate of the hallucinator.
@@ -53,11 +54,11 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
     let mut graph = Graph::new();
     let bound = model.parameters().bind(&mut graph, |parameter| trains(mode, parameter.part));
     let pixels = graph.input(Desc { shape: Shape::new(batch, 3, HR.0, HR.1), dtype: Type::U8 });
-    let mirrored = graph.input(Desc { shape: Shape::matrix(batch, 1), dtype: Type::U8 });
+    let moves = graph.input(Desc { shape: Shape::matrix(batch, 3), dtype: Type::I32 });
     let labels = graph.input(Desc { shape: Shape::matrix(batch, 1), dtype: Type::I32 });
     let rates = graph.input(Desc::f32(Shape::vector(2)));
 
-    let (high, low) = pictures(model, &mut graph, pixels, mirrored)?;
+    let (high, low) = pictures(model, &mut graph, pixels, moves)?;
     let seen = match mode {
         Mode::RecognitionHr => high,
         Mode::RecognitionLr => hallucinator::bicubic(&mut graph, low)?,
@@ -87,7 +88,7 @@ pub fn training(model: &Model, recipe: &Recipe, loss: &Loss, batch: usize) -> Re
         graph,
         Training {
             pixels,
-            mirrored,
+            moves,
             labels,
             rates,
             pixel,
@@ -161,16 +162,15 @@ fn distill(
     Ok(bound.into_values())
 }
 
-/// High and low resolution in network units. Mirroring comes first; the low picture is rounded to u8, as a stored one is.
-fn pictures(model: &Model, graph: &mut Graph, pixels: Value, mirrored: Value) -> Result<(Value, Value)> {
-    graph.label("mirror");
-    let pixels = graph.apply(Mirror, &[pixels, mirrored])?;
+/// High and low resolution in network units. Moving and mirroring come first; the low picture is rounded to u8, as a stored one is.
+fn pictures(model: &Model, graph: &mut Graph, pixels: Value, moves: Value) -> Result<(Value, Value)> {
+    graph.label("augment");
+    let augmented = graph.apply_all(Arc::new(Augment { output: Type::F32 }), &[pixels, moves])?;
     graph.label("degrade");
     let flavour = model.config.data.downsample.into();
-    let low = graph.apply(Degrade { flavour, scale: 4 }, &[pixels])?;
+    let low = graph.apply(Degrade { flavour, scale: 4 }, &[augmented[0]])?;
     graph.label("normalize");
-    let mut normalize = |pixels| graph.apply(Normalize { output: Type::F32 }, &[pixels]);
-    Ok((normalize(pixels)?, normalize(low)?))
+    Ok((augmented[1], graph.apply(Normalize { output: Type::F32 }, &[low])?))
 }
 
 struct Learned {

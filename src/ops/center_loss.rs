@@ -3,8 +3,8 @@
 //! `L = sum over i of ||x_i - c_{y_i}||^2 / (2 M)`, M the batch. `dx_i = weight (x_i - c_{y_i}) / M`, with the centers before the
 //! update. `dc_j = sum over i with y_i = j of (c_j - x_i) / (1 + n_j)`, neither divided by M nor times the weight.
 //!
-//! No kernel adds into a center from two sides: each center of the batch is owned by the first row that names it, which walks the
-//! rows in order.
+//! Nothing is added into a center from two sides: the rows are sorted by identity, and each segment of equal identities is added up
+//! in the order of the batch.
 
 use crate::backend::cpu::HostArgs;
 use crate::backend::{Kernel, Launch};
@@ -36,6 +36,7 @@ pub struct CenterGradient;
 
 static LOSS: Kernel = Kernel { room: "center_loss", entry: "center_loss", host: loss_host };
 static SUM: Kernel = Kernel { room: "center_loss", entry: "center_loss_sum", host: sum_host };
+static SORT: Kernel = Kernel { room: "center_loss", entry: "center_sort", host: sort_host };
 static UPDATE: Kernel = Kernel { room: "center_loss", entry: "center_update", host: update_host };
 static GRADIENT: Kernel = Kernel { room: "center_loss", entry: "center_gradient", host: gradient_host };
 
@@ -55,6 +56,16 @@ impl Params {
     fn new(x: Shape, factor: f32) -> Self {
         Params { n: x.n as u32, features: x.c as u32, factor }
     }
+}
+
+/// Sorts the rows of the batch by identity into the workspace, one [`key`] each. Both ways to move the centers begin with it.
+fn sort(io: &Io, params: Params) -> Launch {
+    elementwise(&SORT, params.n as usize, vec![io.read(1)], vec![io.workspace], params)
+}
+
+/// Bytes of the sorted rows.
+fn sorted_bytes(inputs: &[Desc]) -> usize {
+    8 * inputs[0].shape.n
 }
 
 fn fits(x: &Desc, labels: &Desc, centers: &Desc) -> bool {
@@ -110,11 +121,15 @@ impl Op for CenterUpdate {
         }
     }
 
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        sorted_bytes(inputs)
+    }
+
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let reads = (0..3).map(|index| io.read(index)).collect();
         let params = Params::new(io.input(0), self.rate);
+        let reads = vec![io.read(0), io.read(2), io.workspace];
         let launch = elementwise(&UPDATE, io.input(0).elements(), reads, vec![io.read(3)], params);
-        vec![Launch { grid: [params.n, 1, 1], block: [ACROSS, 1, 1], ..launch }]
+        vec![sort(io, params), Launch { grid: [params.n, 1, 1], block: [ACROSS, 1, 1], ..launch }]
     }
 
     fn updates(&self) -> &'static [usize] {
@@ -134,11 +149,15 @@ impl Op for CenterGradient {
         }
     }
 
+    fn workspace(&self, inputs: &[Desc], _outputs: &[Desc]) -> usize {
+        sorted_bytes(inputs)
+    }
+
     fn launches(&self, io: &Io) -> Vec<Launch> {
-        let reads = (0..3).map(|index| io.read(index)).collect();
         let params = Params::new(io.input(0), 1.0);
+        let reads = vec![io.read(0), io.read(2), io.workspace];
         let launch = elementwise(&GRADIENT, io.output(0).elements(), reads, vec![io.write(0)], params);
-        vec![Launch { grid: [io.output(0).n as u32, 1, 1], block: [ACROSS, 1, 1], ..launch }]
+        vec![sort(io, params), Launch { grid: [io.output(0).n as u32, 1, 1], block: [ACROSS, 1, 1], ..launch }]
     }
 }
 
@@ -165,53 +184,58 @@ fn sum_host(mut args: HostArgs) {
     args.output::<f32>(0)[0] = (sums.iter().sum::<f64>() / (2.0 * f64::from(n))) as f32;
 }
 
-/// Calls `each(label, dc)` once for every identity of the batch, in the order of their first rows.
-fn for_each_center(
-    x: &[f32],
-    labels: &[i32],
-    features: usize,
-    mut center: impl FnMut(usize, &dyn Fn(&[f32], &mut [f32])),
-) {
-    for (first, label) in labels.iter().enumerate() {
-        if labels[..first].contains(label) {
-            continue;
-        }
-        let rows: Vec<usize> = (first..labels.len()).filter(|row| labels[*row] == *label).collect();
-        let shrink = 1.0 / (1.0 + rows.len() as f32);
-        center(*label as usize, &|c: &[f32], dc: &mut [f32]| {
-            dc.fill(0.0);
-            for row in &rows {
-                let x = &x[row * features..][..features];
-                dc.iter_mut().zip(c.iter().zip(x)).for_each(|(dc, (c, x))| *dc += c - x);
-            }
-            dc.iter_mut().for_each(|dc| *dc *= shrink);
-        });
+/// What rows are sorted by: the identity, then the number of the row.
+fn key((row, label): (usize, &i32)) -> u64 {
+    (*label as u64) << 32 | row as u64
+}
+
+fn sort_host(mut args: HostArgs) {
+    let labels = args.input::<i32>(0);
+    let sorted = args.output::<u64>(0);
+    sorted.iter_mut().zip(labels.iter().enumerate()).for_each(|(to, row)| *to = key(row));
+    sorted.sort_unstable();
+}
+
+/// The segments of equal identities: the identity and its rows in order.
+fn segments(sorted: &[u64]) -> impl Iterator<Item = (usize, impl ExactSizeIterator<Item = usize>)> {
+    let same = |a: &u64, b: &u64| a >> 32 == b >> 32;
+    sorted.chunk_by(same).map(|keys| ((keys[0] >> 32) as usize, keys.iter().map(|key| *key as u32 as usize)))
+}
+
+/// dc of one center.
+fn step(x: &[f32], rows: impl ExactSizeIterator<Item = usize>, center: &[f32], dc: &mut [f32]) {
+    let shrink = 1.0 / (1.0 + rows.len() as f32);
+    dc.fill(0.0);
+    for row in rows {
+        let x = &x[row * center.len()..][..center.len()];
+        dc.iter_mut().zip(center.iter().zip(x)).for_each(|(dc, (c, x))| *dc += c - x);
     }
+    dc.iter_mut().for_each(|dc| *dc *= shrink);
 }
 
 fn update_host(mut args: HostArgs) {
     let Params { features, factor, .. } = args.params();
     let features = features as usize;
-    let (x, labels, guard) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
+    let (x, guard, sorted) = (args.input::<f32>(0), args.input::<f32>(1), args.input::<u64>(2));
     let centers = args.output::<f32>(0);
     if !guard[0].is_finite() {
         return;
     }
     let mut dc = vec![0.0; features];
-    for_each_center(x, labels, features, |label, gradient| {
-        let center = &mut centers[label * features..][..features];
-        gradient(center, &mut dc);
+    for (identity, rows) in segments(sorted) {
+        let center = &mut centers[identity * features..][..features];
+        step(x, rows, center, &mut dc);
         center.iter_mut().zip(&dc).for_each(|(c, dc)| *c -= factor * dc);
-    });
+    }
 }
 
 fn gradient_host(mut args: HostArgs) {
     let features = args.params::<Params>().features as usize;
-    let (x, labels, centers) = (args.input::<f32>(0), args.input::<i32>(1), args.input::<f32>(2));
+    let (x, centers, sorted) = (args.input::<f32>(0), args.input::<f32>(1), args.input::<u64>(2));
     let dc = args.output::<f32>(0);
     dc.fill(0.0);
-    for_each_center(x, labels, features, |label, gradient| {
-        let at = label * features..(label + 1) * features;
-        gradient(&centers[at.clone()], &mut dc[at]);
-    });
+    for (identity, rows) in segments(sorted) {
+        let at = identity * features..(identity + 1) * features;
+        step(x, rows, &centers[at.clone()], &mut dc[at]);
+    }
 }

@@ -97,6 +97,7 @@ impl Product {
             params: bytemuck::bytes_of(&self).to_vec(),
             flop: 2 * u64::from(self.rows) * u64::from(self.columns) * u64::from(self.depth),
             label: Default::default(),
+            shapes: Default::default(),
         }
     }
 
@@ -105,7 +106,6 @@ impl Product {
         let elements = self.rows as usize * self.columns as usize;
         Launch {
             flop: u64::from(self.slices) * elements as u64,
-            label: Default::default(),
             ..elementwise(FINISH.of(dtype), elements, reads, vec![out], self)
         }
     }

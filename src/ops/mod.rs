@@ -142,6 +142,18 @@ impl Desc {
     }
 }
 
+impl std::fmt::Display for Desc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.shape, self.dtype)
+    }
+}
+
+/// Values as errors list them.
+pub fn list<'a>(descs: impl IntoIterator<Item = &'a Desc>) -> String {
+    let list: Vec<String> = descs.into_iter().map(Desc::to_string).collect();
+    format!("[{}]", list.join(", "))
+}
+
 /// A value where the planner put it.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -270,8 +282,7 @@ pub enum Epilogue {
 
 /// The error of inputs that do not fit, naming the op and every shape.
 pub fn mismatch(op: &dyn Op, inputs: &[Desc], wanted: &str) -> Error {
-    let shapes: Vec<String> = inputs.iter().map(|desc| format!("{} {:?}", desc.shape, desc.dtype)).collect();
-    Error::Shape(format!("{}: inputs [{}] do not fit: {wanted}", op.name(), shapes.join(", ")))
+    Error::Shape(format!("{}: inputs {} do not fit: {wanted}", op.name(), list(inputs)))
 }
 
 /// A launch of one thread per eight elements in blocks of 256: kernels over flat memory, which load 16 or 32 bytes at a time.
@@ -326,5 +337,6 @@ pub fn elementwise<P: Pod>(
         params: bytemuck::bytes_of(&params).to_vec(),
         flop: elements as u64,
         label: Default::default(),
+        shapes: Default::default(),
     }
 }

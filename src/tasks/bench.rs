@@ -164,7 +164,7 @@ impl Bench<'_> {
         let graph = |batch| Ok(build(batch)?.0);
         self.measure("train-step", batch, model, graph, values.norm, |program| {
             program.write(values.pixels, &pixels)?;
-            program.write(values.mirrored, &vec![0u8; batch])?;
+            program.write(values.moves, &vec![[0i32; 3]; batch])?;
             if values.features.is_some() {
                 program.write(values.labels, &labels)?;
             }

@@ -2,8 +2,8 @@
 //! after works.
 
 use crate::{BATCH, small, standin};
-use hallucinet::backend::Device;
 use hallucinet::backend::cuda::Cuda;
+use hallucinet::backend::{Device, Launch};
 use hallucinet::graph::{Program, largest_batch};
 use hallucinet::model::{self, Training};
 use hallucinet::{Error, Result};
@@ -39,7 +39,7 @@ fn load(device: Arc<dyn Device>) -> Result<(Program, Training)> {
 
 fn run(program: &Program, training: &Training) -> Result<f32> {
     program.write(training.pixels, &vec![100u8; BATCH * 112 * 96 * 3])?;
-    program.write(training.mirrored, &[0u8; BATCH])?;
+    program.write(training.moves, &[[0i32; 3]; BATCH])?;
     program.write(training.rates, &[0f32; 2])?;
     program.run()?;
     Ok(program.read::<f32>(training.norm)?[0])
@@ -115,22 +115,29 @@ fn the_largest_batch_fits_and_one_more_does_not() {
     standin::set("memory", &(16u64 << 30).to_string());
 }
 
-/// A launch that the driver refuses is named, with its geometry.
+/// A launch that the driver refuses is named, with its layer, its geometry and the shapes of what it works on.
 #[test]
 fn a_refused_launch_is_named() {
     if !standin::inside_only("faults::a_refused_launch_is_named") {
         return;
     }
-    for refused in [1, 5, 20] {
+    let pictures = format!("{BATCH}x3x28x24 F32");
+    for (layer, shapes) in [
+        ("augment", format!("[{0} U8, {BATCH}x3x1x1 I32] to [{0} U8, {0} F32]", format_args!("{BATCH}x3x112x96"))),
+        ("hallucinator.conv_in", format!("[{pictures}, 4x3x3x3 F32")),
+        ("hallucinator.conv_in backward", format!("[{pictures}, {BATCH}x4x28x24 F32, 4x3x3x3 F32] to [4x3x3x3 F32")),
+        ("pixel_loss", format!("[{0}, {0}] to [1x1x1x1 F32, {0}]", format_args!("{BATCH}x3x112x96 F32"))),
+    ] {
         let (program, training) = load(Arc::new(open().unwrap())).unwrap();
-        standin::set("refuse_launch", &refused.to_string());
+        let named = |launch: &Launch| *launch.label == *layer && launch.shapes.contains(&shapes);
+        let refused = program.plan().launches.iter().position(named).unwrap();
+        standin::set("refuse_launch", &(refused + 1).to_string());
         let error = run(&program, &training).unwrap_err();
-        let launch = &program.plan().launches[refused - 1];
+        let launch = &program.plan().launches[refused];
         let said = sentence(&error);
-        assert!(
-            said.contains(&format!("{:?}", launch.kernel)) && said.contains("grid ") && said.contains(&*launch.label),
-            "{said}"
-        );
+        for what in [&format!("{layer}: "), &format!("{:?}", launch.kernel), "grid ", &*launch.shapes] {
+            assert!(said.contains(what), "{said} does not name {what}");
+        }
         // Nothing was lost: the same program runs when it is asked again.
         assert!(run(&program, &training).unwrap().is_finite());
     }

@@ -121,7 +121,7 @@ fn step_aside(
 
 fn step(program: &Program, training: &Training, pixels: &[u8], rates: [f32; 2]) -> Step {
     program.write(training.pixels, pixels).unwrap();
-    program.write(training.mirrored, &[0u8, 1]).unwrap();
+    program.write(training.moves, &[[0, 0, 0], [1, -2, 3i32]]).unwrap();
     if training.features.is_some() {
         program.write(training.labels, &[0i32, IDENTITIES as i32 - 1]).unwrap();
     }

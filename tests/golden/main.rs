@@ -99,10 +99,10 @@ fn run(golden: &Golden, case: &Json, threads: usize) -> Run {
     }
     let labels: Vec<i32> =
         golden.json["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap() as i32).collect();
-    let flags: Vec<u8> =
-        golden.json["mirror"].as_array().unwrap().iter().map(|flag| u8::from(flag.as_bool().unwrap())).collect();
+    let flags = golden.json["mirror"].as_array().unwrap().iter();
+    let moves: Vec<[i32; 3]> = flags.map(|flag| [i32::from(flag.as_bool().unwrap()), 0, 0]).collect();
     program.write(training.pixels, &golden.u8("given/pictures")).unwrap();
-    program.write(training.mirrored, &flags).unwrap();
+    program.write(training.moves, &moves).unwrap();
     // A plan keeps only the inputs it reads: the pixel loss alone has no labels.
     if training.features.is_some() {
         program.write(training.labels, &labels).unwrap();

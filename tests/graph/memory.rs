@@ -45,7 +45,7 @@ fn replay(name: &str, plan: &Plan, inputs: &[Value], fetched: &[Value]) {
 #[test]
 fn every_read_finds_what_was_written_for_it() {
     for (name, _, graph, training) in every_training() {
-        let inputs = [training.pixels, training.mirrored, training.labels, training.rates];
+        let inputs = [training.pixels, training.moves, training.labels, training.rates];
         let losses = [training.pixel, training.softmax, training.center, training.features];
         let fetched: Vec<Value> = losses.into_iter().flatten().chain([training.norm, training.pictures]).collect();
         replay(&name, &graph.plan(), &inputs, &fetched);

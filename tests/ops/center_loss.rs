@@ -58,15 +58,17 @@ impl Oracle for CenterGradient {
     }
 }
 
-/// x, labels, centers: one row, all different, repeated, both ends, and all of one identity.
+/// x, labels, centers: one row, all different, repeated, both ends, all of one identity, and more rows than a block has threads.
 fn batches() -> Vec<[Tensor; 3]> {
     let mut random = Random::named(1, "center_loss");
-    let list: [(&[i32], usize, usize); 5] = [
+    let many: Vec<i32> = (0..300).map(|row| row * row % 11).collect();
+    let list: [(&[i32], usize, usize); 6] = [
         (&[0], 1, 1),
         (&[4, 0, 2], 5, 7),
         (&[6, 1, 6, 0, 1, 6, 3], 7, 67),
         (&[2; 11], 3, 13),
         (&[0, 16, 16, 0, 8], 17, 512),
+        (&many, 13, 2),
     ];
     list.map(|(labels, identities, features)| {
         let x = Tensor::normal(&mut random, Shape::matrix(labels.len(), features));

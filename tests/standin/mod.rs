@@ -20,6 +20,11 @@ fn sanitizer() -> Option<String> {
     std::env::var("HALLUCINET_SANITIZER").ok().filter(|mode| !mode.is_empty())
 }
 
+/// Whether this process runs kernels that ThreadSanitizer watches, which makes them many times slower.
+pub fn is_watched() -> bool {
+    is_inside() && sanitizer().as_deref() == Some("tsan")
+}
+
 /// What a test program runs on: `stand-in` in children, `cuda` where there is a card to be tested.
 const DEVICE: &str = "HALLUCINET_TEST_DEVICE";
 

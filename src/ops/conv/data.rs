@@ -110,6 +110,7 @@ pub(super) fn data_launches(geometry: Geometry, io: &Io, tail: &GradientTail, op
         params: params.clone(),
         flop: 0,
         label: Default::default(),
+        shapes: Default::default(),
     };
     let data = Launch {
         kernel,
@@ -121,6 +122,7 @@ pub(super) fn data_launches(geometry: Geometry, io: &Io, tail: &GradientTail, op
         params,
         flop: geometry.flop(),
         label: Default::default(),
+        shapes: Default::default(),
     };
     [exchange, data].into_iter().chain(sums.launches(io.workspace, offset, operands)).collect()
 }

@@ -172,6 +172,7 @@ impl Sums {
             params: bytemuck::bytes_of(&SumsParams { rows: rows as u32, channels: self.channels as u32 }).to_vec(),
             flop: (rows * self.channels * self.kinds) as u64,
             label: Default::default(),
+            shapes: Default::default(),
         };
         let first = launch(self.blocks, self.partials(workspace, offset), between);
         let last = launch(self.rows(), between, [operands.dslope, operands.dbias]);

@@ -115,6 +115,7 @@ impl Op for ConvFilter {
                 params: params.clone(),
                 flop: geometry.flop(),
                 label: Default::default(),
+                shapes: Default::default(),
             },
             Launch {
                 kernel: &REDUCE,
@@ -126,6 +127,7 @@ impl Op for ConvFilter {
                 params,
                 flop: 0,
                 label: Default::default(),
+                shapes: Default::default(),
             },
         ]
     }

@@ -160,6 +160,7 @@ pub(super) fn forward_launch(
         params: bytemuck::bytes_of(&geometry).to_vec(),
         flop: geometry.flop(),
         label: Default::default(),
+        shapes: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ops::add::Add;
 use crate::ops::linear::LinearFilter;
 use crate::ops::pixel_loss::PixelLoss;
-use crate::ops::pixels::Normalize;
+use crate::ops::pixels::{Augment, Normalize};
 use crate::ops::prelu::Prelu;
 use crate::ops::resize::{Resize, ResizeTransposed};
 use crate::ops::{Desc, Op, Type, bf16};
@@ -45,6 +45,8 @@ fn cases() -> Vec<Lone> {
     }
     case("add, bf16", Arc::new(Add), loss(Type::Bf16, Type::Bf16), 1);
     case("normalize, bf16", Arc::new(Normalize { output: Type::Bf16 }), vec![of("pixels", x, Type::U8)], 1);
+    let moves = of("moves", Shape::matrix(x.n, 3), Type::I32);
+    case("augment, bf16", Arc::new(Augment { output: Type::Bf16 }), vec![of("pixels", x, Type::U8), moves], 1);
     // Four taps each way, and their weights.
     let (small, large) = (Shape::new(2, 3, 7, 6), Shape::new(2, 3, 28, 24));
     let resize = Resize { flavour, height: large.h, width: large.w };
@@ -62,6 +64,7 @@ fn given(name: &str, shape: Shape, dtype: Type) -> Given {
     let bytes = match dtype {
         Type::Bf16 => numbers.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
         Type::U8 => numbers.iter().map(|v| (128.0 + 40.0 * v) as u8).collect(),
+        Type::I32 => numbers.iter().flat_map(|v| ((2.0 * v) as i32).to_le_bytes()).collect(),
         _ => numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
     };
     (Desc { shape, dtype }, bytes)

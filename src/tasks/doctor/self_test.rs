@@ -304,7 +304,7 @@ impl Step {
         }
         let faces = [synth::face(SEED, 0, 0), synth::face(SEED, 1, 0)].concat();
         program.write(values.pixels, &faces)?;
-        program.write(values.mirrored, &[0u8, 1])?;
+        program.write(values.moves, &[[0, 0, 0], [1, 2, -3i32]])?;
         program.write(values.labels, &[0i32, 1])?;
         program.write(values.rates, &[1e-3f32, 1e-4])?;
         program.run()?;

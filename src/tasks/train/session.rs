@@ -205,7 +205,7 @@ impl Session {
         let recipe = &self.stages[*stage].recipe;
         let rate = recipe.rate(stage_step);
         program.write(values.pixels, &batch.pixels)?;
-        program.write(values.mirrored, &batch.mirror)?;
+        program.write(values.moves, &batch.moves)?;
         if values.features.is_some() {
             let labels: Vec<i32> = batch.labels.iter().map(|label| *label as i32).collect();
             program.write(values.labels, &labels)?;
