@@ -60,6 +60,10 @@ impl Error {
     pub fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| match source.kind() {
+            // A device or a pipe, which is there, where a folder was looked for.
+            std::io::ErrorKind::NotADirectory if path.exists() => {
+                Error::Input(format!("{}: neither a file nor a folder", path.display()))
+            }
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 Error::Input(format!("{}: there is no such file or folder", path.display()))
             }

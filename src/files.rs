@@ -82,11 +82,15 @@ pub fn create_empty_folder(path: &Path) -> Result<()> {
     make_folder(path)
 }
 
-/// Checks that a folder can be where `out` says: it is there, or can be made.
+/// Checks that a folder can be where `out` says: it is there, or can be made, and a file can be written, which is tried with one that
+/// has no name: what takes an hour to compute should not find out then that the disk is read-only.
 pub fn check_folder(out: &Path) -> Result<()> {
-    for folder in out.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+    for folder in out.ancestors() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         match fs::metadata(folder) {
-            Ok(about) if about.is_dir() => return Ok(()),
+            Ok(about) if about.is_dir() => {
+                return tempfile::tempfile_in(folder).map(drop).map_err(Error::io("cannot write", out));
+            }
             Ok(_) => {
                 return Err(Error::Output(format!(
                     "{}: cannot be a folder for output, {} is a file: choose another place",

@@ -94,8 +94,9 @@ impl Console {
 
     /// Reports an error in one line and returns the exit code of the contract.
     pub fn fail(&self, error: &Error) -> i32 {
-        let severity = if matches!(error, Error::Interrupted(_)) { "stopped" } else { "error" };
-        self.line(&format!("{severity}: {}", printable(&error.to_string())));
+        // A sentence about an interruption begins with `stopped` and is no error.
+        let severity = if matches!(error, Error::Interrupted(_)) { "" } else { "error: " };
+        self.line(&format!("{severity}{}", printable(&error.to_string())));
         error.exit_code()
     }
 

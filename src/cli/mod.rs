@@ -153,8 +153,9 @@ impl Listener for Screen<'_> {
     fn progress(&self, what: &str, done: u64, total: u64, images: u64, note: &str) {
         // A poisoned lock means that drawing panicked once; the work goes on without its bar.
         let Ok(mut bar) = self.bar.lock() else { return };
+        // The clock starts at the first report, so what was done before it has no rate.
         if bar.as_ref().is_none_or(|(shown, _)| shown != what) {
-            *bar = Some((what.to_owned(), self.console.progress(what, done.saturating_sub(1), total, images)));
+            *bar = Some((what.to_owned(), self.console.progress(what, done, total, images)));
         }
         if let Some((_, progress)) = bar.as_mut() {
             progress.set(done, note);

@@ -74,7 +74,7 @@ fn check_rate(same: &[bool], far: f64) -> Result<()> {
     let needed = (1.0 / far - 1e-9).ceil();
     match (negatives as f64) < needed {
         true => Err(Error::Usage(format!(
-            "--far {far}: {negatives} pairs of different people cannot show it, {needed} are needed; give more pairs or a higher rate"
+            "--far {far:?}: {negatives} pairs of different people cannot show it, {needed} are needed; give more pairs or a higher rate"
         ))),
         false => Ok(()),
     }

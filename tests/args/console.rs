@@ -26,6 +26,9 @@ fn child() {
             console.say("still here");
             std::process::exit(if done.is_ok() { 7 } else { 8 });
         }
+        Ok("stopped") => {
+            std::process::exit(console(false, 0).fail(&Error::Interrupted("stopped; nothing was written".to_owned())))
+        }
         Ok("normal") => speak(&console(false, 0)),
         Ok("quiet") => speak(&console(true, 0)),
         Ok("verbose") => speak(&console(false, 1)),
@@ -94,6 +97,12 @@ fn answers_go_to_stdout_and_the_rest_to_stderr_as_loud_as_asked() {
         assert!(progress.is_empty() || progress.starts_with("train 10/10 · ") && progress.ends_with(" · loss 0.5\n"));
         assert!(!stderr.contains('\u{1b}'), "escape sequences off a terminal: {stderr:?}");
     }
+}
+
+#[test]
+fn an_interruption_is_told_once_and_is_no_error() {
+    let (code, stderr, _) = run("stopped");
+    assert_eq!((code, stderr.as_str()), (Some(130), "stopped; nothing was written\n"));
 }
 
 #[test]

@@ -86,6 +86,12 @@ fn each_mistake_on_the_command_line_names_the_option() {
         ("[train]\nlr = 1", "train.lr.x", "1", &["lr has no keys of its own"]),
         ("", "data.crop", "[1, 2, 3, -4]", &["--set data.crop=[1, 2, 3, -4]: data.crop = -4"]),
         ("", "train.steps", "1000000000000000000000", &["does not fit in 64 bits"]),
+        // It would replace all that a preset says under that name.
+        ("", "train", "{}", &["--set train={}", "one at a time"]),
+        ("", "loss", "{ alpha = 1 }", &["one at a time"]),
+        // Three hundred digits are no sentence.
+        ("", "train.lr", "1e300", &["train.lr = 1e300 is out of range"]),
+        ("", "train.seed", "-1", &["to 9223372036854775807"]),
     ];
     for (text, key, value, parts) in cases {
         let message = refused(text, &set(&[(key, value)]));

@@ -94,6 +94,30 @@ fn clips_that_are_not_there_are_counted_and_folds_go_by_their_number() {
 }
 
 #[test]
+fn a_list_that_is_mostly_of_one_kind_says_so_beside_its_accuracy() {
+    let world = World::new();
+    let model = world.model("joint.safetensors", true, true);
+    let told = |list: &str| {
+        std::fs::write(world.path("splits.txt"), list).unwrap();
+        // Without --json, for a person.
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hallucinet"));
+        command.current_dir(world.path("")).args(["eval", "--data", "clips", "--pairs", "splits.txt", "--model"]);
+        let output = command.arg(&model).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let even = clips(&world);
+    assert!(!told(&even).contains("of one person,"));
+    // Of the pairs of two people the first of each fold is left.
+    let mut seen = [false; 3];
+    let keep = |line: &&str| {
+        let fold = line.split(',').next().and_then(|fold| fold.parse::<usize>().ok()).unwrap_or(0);
+        line.ends_with(", 1") || fold == 0 || !std::mem::replace(&mut seen[fold], true)
+    };
+    let uneven: Vec<&str> = even.lines().filter(keep).collect();
+    assert!(told(&uneven.join("\n")).contains("8 of one person, 2 of two: AUC and EER say more"));
+}
+
+#[test]
 fn the_mean_that_is_taken_off_is_that_of_the_other_fold() {
     let world = World::new();
     let model = world.model("joint.safetensors", true, true);

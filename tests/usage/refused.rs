@@ -123,3 +123,43 @@ fn quiet_is_silent_and_the_answer_is_all_of_stdout() {
     let quiet = run(temp.path(), &["embed", "--model", model, faces, "--out", "b.npy", "-q"]).ok();
     assert_eq!((quiet.stderr.as_str(), quiet.stdout.lines().count()), ("", 1));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_that_cannot_be_written_is_refused_before_the_work() {
+    let temp = folder();
+    let (model, faces) = (word(&shared().joint), word(&shared().faces));
+    // Nobody can make a file under /proc, not even root.
+    for words in [
+        vec!["embed", "--model", model, faces, "--out", "/proc/f.npy"],
+        vec!["hallucinate", "--model", model, faces, "--out", "/proc/sharper"],
+        vec!["eval", "--model", model, "--data", faces, "--out", "/proc/evaluation"],
+        vec!["data", "pack", faces, "--out", "/proc/f.pack"],
+        vec!["data", "degrade", faces, "--out", "/proc/low"],
+        vec!["train", "--preset", "quick", "--data", faces, "--out", "/proc/run"],
+    ] {
+        // No line of progress stands beside the error, which is all that was said.
+        let ran = run(temp.path(), &words);
+        assert!(!ran.stderr.contains("6/6"), "{}", ran.stderr);
+        ran.refused(5, "/proc");
+    }
+}
+
+#[test]
+fn a_damaged_file_of_another_program_is_not_called_weights_alone() {
+    let temp = folder();
+    std::fs::write(temp.path().join("train.rec"), "no records").unwrap();
+    run(temp.path(), &["import", "train.rec", "--out", "out"]).refused(3, "nor are they weights in safetensors");
+    std::fs::write(temp.path().join("face.caffemodel"), "no layers").unwrap();
+    run(temp.path(), &["import", "face.caffemodel", "--out", "out"]).refused(3, "caffemodel");
+    #[cfg(unix)]
+    run(temp.path(), &["data", "info", "/dev/null"]).refused(3, "neither a file nor a folder");
+}
+
+#[test]
+fn no_rate_is_told_of_work_that_was_done_before_the_clock_started() {
+    let temp = folder();
+    let said = run(temp.path(), &["data", "check", word(&shared().faces)]).ok().stderr;
+    let line = said.lines().find(|line| line.starts_with("compare 6/6"));
+    assert_eq!(line, Some("compare 6/6"), "{said}");
+}

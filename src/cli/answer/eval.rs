@@ -18,8 +18,17 @@ fn verification(found: &Verification) -> String {
     let known = |share: Option<f64>| share.map_or("not defined (too few pairs)".to_owned(), percent);
     let features = found.features();
     let roc = &found.roc;
+    let same = found.scored.iter().filter(|pair| pair.same).count();
+    let different = found.scored.len().saturating_sub(same);
+    // Always answering the same is right half the time on an even list; the accuracy on an uneven one says less than it seems.
+    let uneven = match same.max(different) > 2 * same.min(different) {
+        true => {
+            format!("  pairs       {same} of one person, {different} of two: AUC and EER say more than the accuracy\n")
+        }
+        false => String::new(),
+    };
     format!(
-        "verification  {}, input {}, cosine of {features}\n  \
+        "verification  {}, input {}, cosine of {features}\n{uneven}  \
          accuracy    {} ± {} standard error; 95 % interval over pairs {} to {}\n  \
          AUC         {:.4}\n  EER         {}\n  TAR         {} at FAR 1e-2, {} at FAR 1e-3",
         found.recipe(),

@@ -271,7 +271,11 @@ fn in_range(node: &Node, key: Number, must_be_whole: bool, path: &str) -> Result
     let (place, value) = (&node.place, &node.value);
     let kind = if must_be_whole { "a whole number" } else { "a number" };
     let until = if key.high_excluded { "up to, but not," } else { "to" };
-    let wanted = format!("{kind} from {} {until} {}", key.low, key.high);
+    let wanted = match must_be_whole {
+        // A seed's highest has more digits than an f64.
+        true => format!("{kind} from {} {until} {}", key.low as i64, key.high as i64),
+        false => format!("{kind} from {} {until} {}", key.low, key.high),
+    };
     let number = match value {
         Value::Integer(number) => *number as f64,
         Value::Real(number) if !must_be_whole => *number,

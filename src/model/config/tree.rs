@@ -35,7 +35,9 @@ impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Value::Integer(number) => write!(f, "{number}"),
-            Value::Real(number) => write!(f, "{number}"),
+            Value::Real(number) if matches!(number.abs(), 1e-5..1e16) => write!(f, "{number}"),
+            // Debug writes what is very large or small with an exponent, not with hundreds of digits.
+            Value::Real(number) => write!(f, "{number:?}"),
             Value::Text(text) => write!(f, "{text:?}"),
             Value::Flag(flag) => write!(f, "{flag}"),
             Value::Moment(moment) => write!(f, "{moment}"),
@@ -129,6 +131,11 @@ pub(super) fn set(root: &mut Entries, key: &str, text: &str) -> Result<()> {
     }
     let value = Node { value: command_line_value(text, &place)?, place: place.clone() };
     match path.as_slice() {
+        [table] if matches!(value.value, Value::Table(_)) => {
+            return Err(Error::Usage(format!(
+                "{place}: the keys of {table} are set one at a time, such as train.lr=0.01"
+            )));
+        }
         ["train", "stages"] => {
             return Err(Error::Usage(format!(
                 "{place}: stages are set one key at a time, such as train.stages.2.lr=0.01"

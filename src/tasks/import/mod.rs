@@ -55,10 +55,22 @@ pub fn import(context: &Context, request: &Request) -> Result<Outcome> {
     let imported = match start.get(8) {
         // Safetensors have a length of eight bytes and then JSON.
         Some(b'{') => weights::of_safetensors(request)?,
-        _ => weights::of_caffemodel(request)?,
+        _ => weights::of_caffemodel(request).map_err(|error| unknown(&request.file, error))?,
     };
     imported.notes.iter().for_each(|note| context.listener.say(note));
     Ok(Outcome::Model(imported))
+}
+
+/// A caffemodel has no mark of its own, so whatever is nothing else was read as one; a file of another name is more likely damaged.
+fn unknown(file: &Path, error: Error) -> Error {
+    match error {
+        Error::Input(why) if file.extension().is_none_or(|extension| extension != "caffemodel") => {
+            Error::Input(format!(
+                "{why}; nor are they weights in safetensors, a train.rec or a verification pack: is the file whole?"
+            ))
+        }
+        other => other,
+    }
 }
 
 /// The first bytes of a regular file.
