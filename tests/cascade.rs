@@ -117,7 +117,7 @@ fn bits(program: &Program, value: hallucinet::graph::Value) -> Vec<u32> {
 fn infer(run: &Run, source: Source, pixels: &[u8], batch: usize, cpu: Cpu) -> (Program, Inference) {
     let (graph, inference) = model::inference(&run.model, source, batch).unwrap();
     let program = Program::new(Arc::new(cpu), graph.plan()).unwrap();
-    program.copy_store(&run.program, run.model.parameters().bytes()).unwrap();
+    program.copy_store(&run.program, run.model.inference_parameters().bytes()).unwrap();
     program.write(inference.pixels, pixels).unwrap();
     program.run().unwrap();
     (program, inference)

@@ -127,7 +127,7 @@ impl Network {
         let (graph, values): (Graph, Inference) = model::inference(&self.model, source, batch)?;
         let bytes = |batch| Ok(model::inference(&self.model, source, batch)?.0.plan().memory_bytes());
         let program = load(device, graph.plan(), batch, bytes)?;
-        for (parameter, offset) in self.model.parameters().placed() {
+        for (parameter, offset) in self.model.inference_parameters().placed() {
             program.write_store(offset, &parameter.to_memory(&self.tensors[&parameter.name].data))?;
         }
         let features = self.model.has_recognizer.then_some(self.model.config.model.features);

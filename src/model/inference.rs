@@ -44,7 +44,7 @@ pub fn inference(model: &Model, source: Source, batch: usize) -> Result<(Graph, 
     }
     let precision = model.config.train.precision;
     let mut graph = Graph::new();
-    let bound = model.parameters().bind(&mut graph, |_| false);
+    let bound = model.inference_parameters().bind(&mut graph, |_| false);
     let (height, width) = if source == Source::Hr { HR } else { LR };
     let pixels = graph.input(Desc { shape: Shape::new(batch, 3, height, width), dtype: Type::U8 });
     graph.label("normalize");

@@ -65,6 +65,19 @@ impl Model {
         Parameters::new(list)
     }
 
+    /// What pictures and features depend on, which is all that inference keeps in memory: not fc6 and not the centers, which only tell the
+    /// identities of the training set apart. These come last, so that all others lie where [`Model::parameters`] has them.
+    pub fn inference_parameters(&self) -> Parameters {
+        let mut list = Vec::new();
+        if self.has_hallucinator {
+            list.extend(hallucinator::parameters(&self.config.model));
+        }
+        if self.has_recognizer {
+            list.extend(recognizer::feature_parameters(&self.config.model));
+        }
+        Parameters::new(list)
+    }
+
     /// The parameters of the frozen recogniser that stages with a distillation loss learn from. They are no part of the model.
     pub fn teacher(&self) -> Parameters {
         Parameters::new(recognizer::teacher_parameters(&self.config.model))

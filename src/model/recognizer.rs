@@ -51,11 +51,15 @@ fn head(identities: usize) -> [Layer; 1] {
 
 /// Every parameter, the classifier fc6 last.
 pub fn parameters(model: &Model, identities: usize) -> Vec<Parameter> {
-    let input = Shape::new(1, 3, HR.0, HR.1);
-    let mut list = layers::parameters(PREFIX, Part::Recognizer, &table(model), input, model);
+    let mut list = feature_parameters(model);
     let features = Shape::matrix(1, model.features);
     list.extend(layers::parameters(PREFIX, Part::Recognizer, &head(identities), features, model));
     list
+}
+
+/// Every parameter that the feature depends on: those up to fc5.
+pub fn feature_parameters(model: &Model) -> Vec<Parameter> {
+    layers::parameters(PREFIX, Part::Recognizer, &table(model), Shape::new(1, 3, HR.0, HR.1), model)
 }
 
 /// Every parameter that the feature of a teacher depends on: those of the recogniser up to fc5, under names of their own.

@@ -8,7 +8,7 @@ use crate::error::Result;
 pub use crate::graph::Roofline;
 use crate::graph::{Cost, Graph, Program, Value};
 use crate::model::config::{Config, Precision, Stage};
-use crate::model::{self, Model, Source};
+use crate::model::{self, Model, Parameters, Source};
 use crate::random::Random;
 use crate::shape::{HR, LR};
 use std::sync::Arc;
@@ -151,9 +151,14 @@ impl Bench<'_> {
         let (height, width) = if source == Source::Hr { HR } else { LR };
         let pixels = noise(batch * 3 * height * width);
         let graph = |batch| Ok(build(batch)?.0);
-        self.measure(name, batch, model, graph, values.features.unwrap_or(values.pictures), |program| {
-            program.write(values.pixels, &pixels)
-        })
+        self.measure(
+            name,
+            batch,
+            &model.inference_parameters(),
+            graph,
+            values.features.unwrap_or(values.pictures),
+            |program| program.write(values.pixels, &pixels),
+        )
     }
 
     fn step(&self, model: &Model, stage: &Stage, batch: usize) -> Result<Row> {
@@ -162,7 +167,7 @@ impl Bench<'_> {
         let pixels = noise(batch * 3 * HR.0 * HR.1);
         let labels: Vec<i32> = (0..batch).map(|index| (index % model.identities.max(1)) as i32).collect();
         let graph = |batch| Ok(build(batch)?.0);
-        self.measure("train-step", batch, model, graph, values.norm, |program| {
+        self.measure("train-step", batch, &model.parameters(), graph, values.norm, |program| {
             program.write(values.pixels, &pixels)?;
             program.write(values.moves, &vec![[0i32; 3]; batch])?;
             if values.features.is_some() {
@@ -178,14 +183,14 @@ impl Bench<'_> {
         &self,
         name: &'static str,
         batch: usize,
-        model: &Model,
+        parameters: &Parameters,
         graph: impl Fn(usize) -> Result<Graph>,
         result: Value,
         write: impl Fn(&Program) -> Result<()>,
     ) -> Result<Row> {
         let bytes = |batch| Ok(graph(batch)?.plan().memory_bytes());
         let program = load(&self.device, graph(batch)?.plan(), batch, bytes)?;
-        for (parameter, offset) in model.parameters().placed() {
+        for (parameter, offset) in parameters.placed() {
             program.write_store(offset, &parameter.initial(1))?;
         }
         let once = || -> Result<f64> {

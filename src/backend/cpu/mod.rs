@@ -32,15 +32,15 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// `threads` of `None` takes every core this process may use.
+    /// `threads` of `None` takes every core this process may use; the instruction set is [`Level::chosen`].
     pub fn new(threads: Option<usize>) -> Result<Self> {
-        Self::with_level(threads, Level::detect())
+        Self::with_level(threads, Level::chosen()?)
     }
 
     /// As [`Cpu::new`], on an instruction set that the caller chose; one that this machine lacks is an error.
     pub fn with_level(threads: Option<usize>, level: Level) -> Result<Self> {
         if !level.is_supported() {
-            return Err(Error::Device(format!("this processor has no {level}")));
+            return Err(level.missing());
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.unwrap_or(0))

@@ -1,5 +1,6 @@
 //! Instruction sets, found once at start, and the vector arithmetic that the matrix tile and [`super::lanes`] are written in.
 
+use crate::error::{Error, Result};
 use std::fmt;
 
 /// An instruction set the tiles are compiled for.
@@ -17,6 +18,31 @@ impl Level {
     /// The best one this processor has.
     pub fn detect() -> Level {
         [Level::Avx512, Level::Avx2].into_iter().find(|level| level.is_supported()).unwrap_or(Level::Portable)
+    }
+
+    /// The one that `HALLUCINET_CPU_LEVEL` names (`portable`, `avx2`, `avx512`), or else the best one.
+    ///
+    /// # Errors
+    /// `Usage` for another name, `Device` for one that this processor cannot run.
+    pub fn chosen() -> Result<Level> {
+        let Some(name) = std::env::var_os("HALLUCINET_CPU_LEVEL").filter(|name| !name.is_empty()) else {
+            return Ok(Level::detect());
+        };
+        let level = match name.to_str() {
+            Some("portable") => Level::Portable,
+            Some("avx2") => Level::Avx2,
+            Some("avx512") => Level::Avx512,
+            _ => {
+                let name = name.display();
+                return Err(Error::Usage(format!("HALLUCINET_CPU_LEVEL is portable, avx2 or avx512, not `{name}`")));
+            }
+        };
+        level.is_supported().then_some(level).ok_or_else(|| level.missing())
+    }
+
+    /// What to say where this processor lacks it.
+    pub(super) fn missing(self) -> Error {
+        Error::Device(format!("this processor has no {self}"))
     }
 
     /// Whether this processor can run it.

@@ -75,7 +75,7 @@ pub fn doctor(context: &Context) -> Result<Findings> {
     let (self_test, tested) = self_test::run(context, &device)?;
     let all = tested.union(&published()?).copied().collect::<Launched>().into_iter();
     Ok(Findings {
-        cpu: processor(info.threads),
+        cpu: processor(info.threads)?,
         cuda_driver: libcuda::find(),
         cuda: backend::open(Choice::Cuda(0), None).map(|(cuda, _)| cuda.info()).map_err(|error| error.to_string()),
         cuda_rooms: backend::cuda_rooms(),
@@ -85,7 +85,7 @@ pub fn doctor(context: &Context) -> Result<Findings> {
     })
 }
 
-fn processor(threads: usize) -> Processor {
+fn processor(threads: usize) -> Result<Processor> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let (about, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let field = |text: &str, name: &str| {
@@ -96,14 +96,14 @@ fn processor(threads: usize) -> Processor {
         let kibibytes: u64 = field(&memory, name)?.trim_end_matches(" kB").parse().ok()?;
         kibibytes.checked_mul(1024)
     };
-    Processor {
+    Ok(Processor {
         model: field(&about, "model name"),
-        instruction_set: Level::detect().to_string(),
+        instruction_set: Level::chosen()?.to_string(),
         supported: Level::supported().iter().map(Level::to_string).collect(),
         threads,
         memory: bytes("MemTotal"),
         available: bytes("MemAvailable"),
-    }
+    })
 }
 
 /// A configuration of tiny networks that use every kernel.
