@@ -1,6 +1,6 @@
 //! `doctor`, and devices that are not there.
 
-use crate::{folder, run, shared, word};
+use crate::{folder, run, run_on, shared, word};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -36,4 +36,13 @@ fn a_device_that_is_not_there_is_refused_at_once() {
     }
     assert!(started.elapsed() < Duration::from_secs(4), "a second for each of the four");
     assert!(!temp.path().join("f.npy").exists());
+}
+
+#[test]
+fn an_instruction_set_can_be_chosen_and_doctor_names_it() {
+    let temp = folder();
+    let json = run_on("portable", temp.path(), &["doctor", "--json", "-q", "--device", "cpu"]).ok().json();
+    assert_eq!(json["devices"][0]["instruction_set"], "portable");
+    assert_eq!(json["self_test"]["pass"], true, "{json}");
+    run_on("sse9", temp.path(), &["doctor", "--device", "cpu"]).refused(2, "portable, avx2 or avx512");
 }
