@@ -1,6 +1,6 @@
 //! `doctor`, and devices that are not there.
 
-use crate::{folder, run, shared, word};
+use crate::{folder, run, run_on, shared, word};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -36,4 +36,9 @@ fn a_device_that_is_not_there_is_refused_at_once() {
     }
     assert!(started.elapsed() < Duration::from_secs(4), "a second for each of the four");
     assert!(!temp.path().join("f.npy").exists());
+}
+
+#[test]
+fn an_instruction_set_that_nobody_knows_is_refused() {
+    run_on("sse9", folder().path(), &["doctor", "--device", "cpu"]).refused(2, "portable, avx2 or avx512");
 }

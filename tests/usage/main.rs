@@ -55,8 +55,14 @@ impl Ran {
 
 /// Runs the program in a folder.
 pub fn run(folder: &Path, words: &[&str]) -> Ran {
+    run_on("", folder, words)
+}
+
+/// Runs it on an instruction set of the cpu; nothing is the best one.
+pub fn run_on(level: &str, folder: &Path, words: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_hallucinet"))
         .args(words)
+        .env("HALLUCINET_CPU_LEVEL", level)
         .current_dir(folder)
         .output()
         .expect("the program starts");
