@@ -1,5 +1,6 @@
-//! `calibration.json` beside a model's weights, or within an exported model: from which cosine on two faces are the same person's, at which rate of false accepts
-//! that was found, on which pairs and for which weights. It knows the file and its numbers; how they are found is nobody's here.
+//! `calibration.json` beside a model's weights, or within an exported model: from which cosine on two faces are the same person's, at
+//! which rate of false accepts that was found, on which pairs and for which weights. It knows the file and its numbers; how they are
+//! found is nobody's here.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -49,12 +49,17 @@ impl Picture {
 
     /// The same picture seen in a mirror.
     pub fn mirror(&self) -> Picture {
-        let mut rgb = Vec::with_capacity(self.rgb.len());
-        for row in self.rgb.chunks_exact(self.width * 3) {
-            rgb.extend(row.rchunks_exact(3).flatten());
-        }
-        Picture { width: self.width, height: self.height, rgb }
+        Picture { width: self.width, height: self.height, rgb: mirrored(&self.rgb, self.width) }
     }
+}
+
+/// Rows of `width` RGB pixels, of one picture or of several, each row the other way round.
+pub fn mirrored(rgb: &[u8], width: usize) -> Vec<u8> {
+    let mut mirrored = Vec::with_capacity(rgb.len());
+    for row in rgb.chunks_exact(width * 3) {
+        mirrored.extend(row.rchunks_exact(3).flatten());
+    }
+    mirrored
 }
 
 /// Whether a file's name ends like a picture's.

@@ -3,13 +3,14 @@
 
 use crate::backend::Device;
 use crate::checkpoint::{self, Calibration};
+use crate::data::image::mirrored;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
 use crate::graph::{Graph, Plan, Program, Times, largest_batch};
 use crate::model::config::Config;
 use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
-use crate::shape::{HR, LR};
+use crate::shape::HR;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -193,7 +194,7 @@ pub struct Runner {
 
 /// Bytes of one picture that goes in.
 pub fn picture_bytes(source: Source) -> usize {
-    let (height, width) = if source == Source::Hr { HR } else { LR };
+    let (height, width) = source.size();
     3 * height * width
 }
 
@@ -221,10 +222,7 @@ impl Runner {
         }
         let mut features: Vec<Vec<f32>> = outputs.features.chunks_exact(self.features).map(<[f32]>::to_vec).collect();
         if mirror {
-            let (_, width) = if self.source == Source::Hr { HR } else { LR };
-            let mirrored: Vec<u8> =
-                pixels.chunks_exact(3 * width).flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
-            let second = self.run(&mirrored)?.features;
+            let second = self.run(&mirrored(pixels, self.source.size().1))?.features;
             let rows = features.iter_mut().zip(second.chunks_exact(self.features));
             rows.for_each(|(row, second)| row.extend_from_slice(second));
         }

@@ -24,6 +24,14 @@ impl Source {
             Source::Lr => "lr",
         }
     }
+
+    /// Height and width of a picture that goes in.
+    pub fn size(self) -> (usize, usize) {
+        match self {
+            Source::Hr => HR,
+            Source::Lr => LR,
+        }
+    }
 }
 
 /// The values of an inference graph that are written and read from outside.
@@ -45,7 +53,7 @@ pub fn inference(model: &Model, source: Source, batch: usize) -> Result<(Graph, 
     let precision = model.config.train.precision;
     let mut graph = Graph::new();
     let bound = model.inference_parameters().bind(&mut graph, |_| false);
-    let (height, width) = if source == Source::Hr { HR } else { LR };
+    let (height, width) = source.size();
     let pixels = graph.input(Desc { shape: Shape::new(batch, 3, height, width), dtype: Type::U8 });
     graph.label("normalize");
     let x = graph.apply(Normalize { output: Type::F32 }, &[pixels])?;

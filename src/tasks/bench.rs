@@ -10,7 +10,7 @@ use crate::graph::{Cost, Graph, Program, Value};
 use crate::model::config::{Config, Precision, Stage};
 use crate::model::{self, Model, Parameters, Source};
 use crate::random::Random;
-use crate::shape::{HR, LR};
+use crate::shape::HR;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -148,7 +148,7 @@ impl Bench<'_> {
     fn inference(&self, name: &'static str, model: &Model, source: Source, batch: usize) -> Result<Row> {
         let build = |batch| model::inference(model, source, batch);
         let values = build(batch)?.1;
-        let (height, width) = if source == Source::Hr { HR } else { LR };
+        let (height, width) = source.size();
         let pixels = noise(batch * 3 * height * width);
         let graph = |batch| Ok(build(batch)?.0);
         self.measure(

@@ -103,7 +103,7 @@ fn alignment(
     ways: &Ways,
     data: Option<&Path>,
 ) -> Result<std::result::Result<Alignment, String>> {
-    let crop = |[x, y, w, h]: [usize; 4]| Alignment::Crop(Crop { x, y, w, h });
+    let crop = |rectangle: [usize; 4]| Alignment::Crop(Crop::from(rectangle));
     let (list, of_model) = match (&ways.cut, stored) {
         (Cut { crop: Some(rectangle), .. }, _) => return Ok(Ok(crop(*rectangle))),
         (Cut { landmarks: Some(list), .. }, _) => (list.as_path(), false),

@@ -48,8 +48,7 @@ pub type Progress<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
 
 /// Writes `identities` folders `id00000`, `id00001`, ... of `images` pictures `0000.png`, ... into `out`.
 ///
-/// Nothing half-written stays: all goes into a temporary folder beside
-/// `out`, which takes the name at the end.
+/// Nothing half-written stays: all goes into a temporary folder beside `out`, which takes the name at the end.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is nothing to make, [`Error::Output`] where `out` exists and is not an empty folder, [`Error::Io`].

@@ -2,8 +2,8 @@
 //! answer the same pairs of people whom none of them has seen, and the report says which differences are larger than chance.
 //!
 //! The folder of an experiment holds `experiment.json` (what it is), `seed-S/fold-K/` with a run folder for each training,
-//! `scores.json` and `pictures.png`, and at the end `report.html`, `report.txt` and `ablate.json`. What is finished is never done again: the same
-//! command goes on where it was stopped, and more seeds or folds may be asked for later.
+//! `scores.json` and `pictures.png`, and at the end `report.html`, `report.txt` and `ablate.json`. What is finished is never done
+//! again: the same command goes on where it was stopped, and more seeds or folds may be asked for later.
 
 mod protocol;
 mod report;
@@ -17,7 +17,7 @@ pub use score::{Cell, Cosines, Restored};
 pub use statistics::{Difference, Scored, Share, Statistics, Verified};
 
 use crate::backend::Device;
-use crate::checkpoint;
+use crate::checkpoint::{self, Run};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::Model;
@@ -309,10 +309,10 @@ fn run(context: &Context, experiment: &Experiment) -> Result<Vec<Cell>> {
 
 /// Whether a run folder holds this training, finished. A run of another configuration is an error, not a result.
 fn is_finished(request: &train::Request) -> Result<bool> {
-    let path = request.out.join(checkpoint::CONFIG_FILE);
-    if !path.is_file() {
+    if !Run::is_in(&request.out) {
         return Ok(false);
     }
+    let path = request.out.join(checkpoint::CONFIG_FILE);
     let text = std::fs::read_to_string(&path).map_err(Error::io("cannot read", &path))?;
     if text != request.config.to_toml() {
         return Err(Error::Output(format!(
@@ -325,7 +325,7 @@ fn is_finished(request: &train::Request) -> Result<bool> {
 }
 
 fn train_or_resume(context: &Context, request: &train::Request) -> Result<train::Finished> {
-    if request.out.join(checkpoint::CONFIG_FILE).is_file() {
+    if Run::is_in(&request.out) {
         return train::resume(context, &request.out);
     }
     if request.out.exists() {

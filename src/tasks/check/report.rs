@@ -30,7 +30,6 @@ pub fn write(out: &Path, data: &Path, opened: &Opened, checked: &Checked) -> Res
         checked.tiny.iter().map(|tiny| vec![tiny.picture.clone(), format!("{}x{}", tiny.width, tiny.height)]).collect();
     section(&mut page, "Smaller than 24x28", &["picture", "size"], &tiny);
     let json = format!("{:#}\n", checked.to_json());
-    files::make_folder(files::folder_of(out))?;
     files::write_folder(out, &[("report.html", page.render().as_bytes()), ("check.json", json.as_bytes())])
 }
 

@@ -196,6 +196,7 @@ impl<'a> Batch<'a> {
         let bicubic = low.par_iter().map(enlarged).collect::<Result<_>>()?;
         Ok(Batch { high: rows.filter_map(|row| pictures.high(row)).collect(), low, bicubic })
     }
+
     /// One of its pictures in all its forms.
     fn sample(&self, at: usize, hallucinated: &[Vec<u8>], quality: Option<Quality>) -> Sample {
         Sample {

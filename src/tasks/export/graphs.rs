@@ -51,11 +51,6 @@ impl Net {
     }
 }
 
-/// Height and width of what goes in.
-pub fn size(source: Source) -> (usize, usize) {
-    if source == Source::Hr { HR } else { LR }
-}
-
 /// Builds the graph of a network: input `image`, outputs `hallucinated` and `features` as far as it has them.
 ///
 /// # Errors
@@ -64,7 +59,7 @@ pub fn graph(net: Net, network: &Network) -> Result<Graph> {
     let pictures = |(height, width)| [Extent::Batch, Extent::Fixed(3), Extent::Fixed(height), Extent::Fixed(width)];
     let config = &network.model.config.model;
     let mut builder = Builder { graph: Graph::new(net.name()), network, pools: 0 };
-    builder.graph.input("image", &pictures(size(net.source())));
+    builder.graph.input("image", &pictures(net.source().size()));
     let mut at = "image".to_owned();
     if net.hallucinates() {
         at = builder.hallucinate(&hallucinator::outline(config), &at, "hallucinated")?;

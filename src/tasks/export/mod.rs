@@ -111,7 +111,7 @@ fn onnx(context: &Context, device: &Arc<dyn Device>, model: &Path, seed: u64) ->
 
 /// What a person has to know to use the file.
 fn description(net: Net) -> String {
-    let (height, width) = graphs::size(net.source());
+    let (height, width) = net.source().size();
     let mut text = format!("image: f32 [N, 3, {height}, {width}], RGB (not BGR), network units (u8 - 127.5) / 128.");
     if net.hallucinates() {
         text += " hallucinated: [N, 3, 112, 96] in the same units, unrounded; u8 = clamp(floor(128 v + 128), 0, 255).";

@@ -1,7 +1,7 @@
 //! The probe of an exported network: pictures, and what the model itself makes of them, so that whoever runs the file anywhere can
 //! check it against the engine.
 
-use super::graphs::{Net, size};
+use super::graphs::Net;
 use crate::backend::Device;
 use crate::data::synth;
 use crate::engine::network::Network;
@@ -25,7 +25,7 @@ pub fn probe(device: &Arc<dyn Device>, network: &Network, net: Net, seed: u64) -
     let outputs = network.on(device, source, PICTURES)?.run(&pixels)?;
     let hallucinated = channels_first(&outputs.pictures, HR);
     let units: Vec<f32> = pixels.iter().map(|value| (f32::from(*value) - 127.5) / 128.0).collect();
-    let (image, (height, width)) = (channels_first(&units, size(source)), size(source));
+    let (image, (height, width)) = (channels_first(&units, source.size()), source.size());
     let features = vec![PICTURES, network.model.config.model.features];
     let mut arrays = vec![Array { name: "image", extents: vec![PICTURES, 3, height, width], values: &image }];
     if net.hallucinates() {

@@ -73,7 +73,7 @@ impl Training {
 /// How faces are cut, by a configuration and the data folder that relative lists are looked for in.
 pub fn alignment(data: &Data, folder: &Path) -> Result<Alignment> {
     match (&data.crop, &data.landmarks) {
-        (Some([x, y, w, h]), _) => Ok(Alignment::Crop(Crop { x: *x, y: *y, w: *w, h: *h })),
+        (Some(crop), _) => Ok(Alignment::Crop(Crop::from(*crop))),
         (None, Some(name)) => Ok(Alignment::Landmarks(Landmarks::read(&beside(folder, Path::new(name)))?)),
         (None, None) => Ok(Alignment::None),
     }

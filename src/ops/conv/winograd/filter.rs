@@ -39,9 +39,7 @@ impl Filters<'_> {
             lanes::run(level, Pack { filters: self, depth: depth * PANEL, packed });
         });
     }
-}
 
-impl Filters<'_> {
     /// Asks for the nine taps of a channel of the result, 16 depths of each. They lie far apart, in lines that no processor foresees.
     #[inline(always)]
     fn look_ahead(&self, depth: usize, column: usize) {
