@@ -72,9 +72,13 @@ pub struct Findings {
 /// A row repeats itself until it has taken this long, but not fewer and not more times than these.
 const SECONDS: f64 = 2.0;
 const FEWEST: usize = 5;
+const MOST: usize = 200;
+
 /// Pictures of a step that is measured to tell the time of a larger one on a CPU.
 const FEW: usize = 16;
-const MOST: usize = 200;
+
+/// The row of a training step.
+const STEP: &str = "train-step";
 
 /// Repeats of a run that is timed launch by launch.
 const LAYER_REPEATS: usize = 3;
@@ -90,15 +94,18 @@ pub fn bench(context: &Context, request: &Request) -> Result<Findings> {
     let batches = request.batch.map_or(vec![1, 32], |batch| vec![batch]);
     let step_batch = request.batch.unwrap_or(if on_cpu { 8 } else { 32 });
     let roofline = Roofline::measure(&device)?;
-    let bench = Bench { context, device, precision: request.config.train.precision, roofline };
+    let clock = Clock { context, device: &device };
+    let bench = Bench { context, device: &device, precision: request.config.train.precision, roofline };
     let mut rows = Vec::new();
     for batch in batches {
         for (name, model, source) in inferences(&whole) {
-            rows.push(bench.inference(name, &model, source, batch)?);
+            let (program, seconds) = clock.inference(name, &model, source, batch)?;
+            rows.push(bench.row(name, batch, &program, seconds)?);
         }
     }
     if let Some(stage) = request.config.stages().pop() {
-        rows.push(bench.step(&whole, &stage, step_batch)?);
+        let (program, seconds) = clock.step(&whole, &stage, step_batch)?;
+        rows.push(bench.row(STEP, step_batch, &program, seconds)?);
     }
     Ok(Findings { roofline, rows })
 }
@@ -110,13 +117,12 @@ pub fn bench(context: &Context, request: &Request) -> Result<Findings> {
 /// `Device` where the batch does not fit, `Interrupted`.
 pub fn training_seconds(context: &Context, device: &Arc<dyn Device>, model: &Model) -> Result<Vec<f64>> {
     let on_cpu = device.info().name == "cpu";
-    let (precision, roofline) = (model.config.train.precision, Roofline::measure(device)?);
-    let bench = Bench { context, device: Arc::clone(device), precision, roofline };
+    let clock = Clock { context, device };
     let each = model.config.stages().into_iter().map(|stage| {
         let batch = stage.recipe.batch;
         let measured = if on_cpu { batch.min(FEW) } else { batch };
-        let row = bench.step(model, &stage, measured)?;
-        Ok(row.seconds.median * batch as f64 / measured as f64 * stage.recipe.steps as f64)
+        let (_, seconds) = clock.step(model, &stage, measured)?;
+        Ok(seconds.median * batch as f64 / measured as f64 * stage.recipe.steps as f64)
     });
     each.collect()
 }
@@ -137,15 +143,17 @@ fn inferences(whole: &Model) -> Vec<(&'static str, Model, Source)> {
     list
 }
 
-struct Bench<'a> {
+/// Times whole batches.
+struct Clock<'a> {
     context: &'a Context<'a>,
-    device: Arc<dyn Device>,
-    precision: Precision,
-    roofline: Roofline,
+    device: &'a Arc<dyn Device>,
 }
 
-impl Bench<'_> {
-    fn inference(&self, name: &'static str, model: &Model, source: Source, batch: usize) -> Result<Row> {
+/// What was timed, and how long a batch takes.
+type Timed = (Program, Spread);
+
+impl Clock<'_> {
+    fn inference(&self, name: &'static str, model: &Model, source: Source, batch: usize) -> Result<Timed> {
         let build = |batch| model::inference(model, source, batch);
         let values = build(batch)?.1;
         let (height, width) = source.size();
@@ -161,13 +169,13 @@ impl Bench<'_> {
         )
     }
 
-    fn step(&self, model: &Model, stage: &Stage, batch: usize) -> Result<Row> {
+    fn step(&self, model: &Model, stage: &Stage, batch: usize) -> Result<Timed> {
         let build = |batch| model::training(model, &stage.recipe, &stage.loss, batch);
         let values = build(batch)?.1;
         let pixels = noise(batch * 3 * HR.0 * HR.1);
         let labels: Vec<i32> = (0..batch).map(|index| (index % model.identities.max(1)) as i32).collect();
         let graph = |batch| Ok(build(batch)?.0);
-        self.measure("train-step", batch, &model.parameters(), graph, values.norm, |program| {
+        self.measure(STEP, batch, &model.parameters(), graph, values.norm, |program| {
             program.write(values.pixels, &pixels)?;
             program.write(values.moves, &vec![[0i32; 3]; batch])?;
             if values.features.is_some() {
@@ -178,7 +186,7 @@ impl Bench<'_> {
         })
     }
 
-    /// Times batches from the first byte written to `result` read back, then each layer by itself.
+    /// Times batches from the first byte written to `result` read back.
     fn measure(
         &self,
         name: &'static str,
@@ -187,9 +195,9 @@ impl Bench<'_> {
         graph: impl Fn(usize) -> Result<Graph>,
         result: Value,
         write: impl Fn(&Program) -> Result<()>,
-    ) -> Result<Row> {
+    ) -> Result<Timed> {
         let bytes = |batch| Ok(graph(batch)?.plan().memory_bytes());
-        let program = load(&self.device, graph(batch)?.plan(), batch, bytes)?;
+        let program = load(self.device, graph(batch)?.plan(), batch, bytes)?;
         for (parameter, offset) in parameters.placed() {
             program.write_store(offset, &parameter.initial(1))?;
         }
@@ -208,8 +216,22 @@ impl Bench<'_> {
             seconds.push(once()?);
             self.context.listener.progress(name, seconds.len() as u64, FEWEST as u64, batch as u64, "");
         }
+        Ok((program, Spread::of(seconds)))
+    }
+}
+
+/// Rows of a table: times beside the most that the device could do.
+struct Bench<'a> {
+    context: &'a Context<'a>,
+    device: &'a Arc<dyn Device>,
+    precision: Precision,
+    roofline: Roofline,
+}
+
+impl Bench<'_> {
+    /// The row of what was timed, with each layer by itself.
+    fn row(&self, name: &'static str, batch: usize, program: &Program, seconds: Spread) -> Result<Row> {
         let info = self.device.info();
-        let seconds = Spread::of(seconds);
         let speed = |seconds: f64| batch as f64 / seconds;
         Ok(Row {
             name,
@@ -225,7 +247,7 @@ impl Bench<'_> {
             seconds,
             flop: program.plan().flop(),
             bytes: program.plan().traffic(),
-            layers: self.layers(&program)?,
+            layers: self.layers(program)?,
         })
     }
 
