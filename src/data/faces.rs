@@ -50,14 +50,20 @@ pub type Progress<'a> = dyn FnMut(usize, usize) -> Result<()> + 'a;
 impl Source {
     /// A pack, a folder of identity folders, or InsightFace's `train.rec`.
     pub fn open(path: &Path) -> Result<Source> {
+        let source = Source::open_any(path)?;
+        match source.pairs() {
+            None => Ok(source),
+            Some(_) => Err(Error::Input(format!(
+                "{}: a verification pack does not say who is who: it is for eval",
+                path.display()
+            ))),
+        }
+    }
+
+    /// A folder of identity folders, a pack, or another program's file of any kind.
+    pub fn open_any(path: &Path) -> Result<Source> {
         if let Some(source) = Source::of_file(path)? {
-            return match source.pairs() {
-                None => Ok(source),
-                Some(_) => Err(Error::Input(format!(
-                    "{}: a verification pack does not say who is who: it is for eval",
-                    path.display()
-                ))),
-            };
+            return Ok(source);
         }
         let (listing, outside) = folder::identities(path)?;
         let mut warnings = Vec::new();
@@ -80,8 +86,12 @@ impl Source {
     }
 
     fn of_file(path: &Path) -> Result<Option<Source>> {
-        if std::fs::metadata(path).map_err(Error::reading(path))?.is_dir() {
+        let about = std::fs::metadata(path).map_err(Error::reading(path))?;
+        if about.is_dir() {
             return Ok(None);
+        }
+        if !about.is_file() {
+            return Err(Error::reading(path)(std::io::ErrorKind::NotADirectory.into()));
         }
         let path = path.to_owned();
         if let Some(archive) = Archive::open(&path)? {
@@ -92,9 +102,22 @@ impl Source {
         Ok(Some(Source { path, listing: pack.listing().clone(), kept: Kept::Pack(pack), warnings: Vec::new() }))
     }
 
-    /// Whether the faces are cut already.
-    pub fn is_pack(&self) -> bool {
-        matches!(self.kept, Kept::Pack(_))
+    /// The pack, whose faces are cut already.
+    pub fn as_pack(&self) -> Option<&Pack> {
+        match &self.kept {
+            Kept::Pack(pack) => Some(pack),
+            _ => None,
+        }
+    }
+
+    /// Whether it is another program's file, whose warnings are about itself.
+    pub fn is_archive(&self) -> bool {
+        matches!(self.kept, Kept::Archive(_))
+    }
+
+    /// Things to say once on stderr.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The pairs of rows of the listing that come with a verification pack.
@@ -198,7 +221,7 @@ impl Source {
         out: &Path,
         progress: &mut Progress<'_>,
     ) -> Result<(PackInfo, Vec<String>)> {
-        if self.is_pack() {
+        if self.as_pack().is_some() {
             return Err(Error::Usage(format!(
                 "{} is a pack already: give a folder of identity folders",
                 self.path.display()

@@ -11,9 +11,11 @@ mod suspects;
 pub use duplicates::Near;
 pub use suspects::Suspect;
 
-use super::inspect::{self, Contents, Opened};
+use super::inspect::{self, Contents};
+use crate::data::faces::Source;
 use crate::data::likeness::Likeness;
 use crate::data::lists::Pairs;
+use crate::data::pack::Pack;
 use crate::data::splits::Splits;
 use crate::engine::network::Network;
 use crate::error::{Error, Result};
@@ -86,18 +88,19 @@ pub fn check(context: &Context, request: &Request) -> Result<Checked> {
     network.as_ref().map(|network| pictures::needs_recognizer(network, &scoring.model)).transpose()?;
     let device = judge.then(|| context.open_device()).transpose()?;
     let tested = scoring.pairs.as_deref().map(people_of).transpose()?;
-    let opened = inspect::open(context, &scoring.data)?;
-    let contents = opened.contents();
-    let mut wrong = damage(&opened)?;
+    let source = inspect::open(context, &scoring.data)?;
+    let contents = Contents::of(&source);
+    let mut wrong = damage(&source)?;
     let looks = match wrong.is_empty() {
-        true => look(context, &opened, &scoring.data, &mut wrong)?,
+        true => look(context, &source, &mut wrong)?,
         // Of a damaged pack nobody knows which pictures are whole.
         false => Vec::new(),
     };
-    if let Opened::Archive(archive) = &opened {
-        wrong.extend(archive.warnings().iter().cloned());
+    match source.is_archive() {
+        true => wrong.extend(source.warnings().iter().cloned()),
+        false => source.warnings().iter().for_each(|warning| context.listener.warn(warning)),
     }
-    let listing = opened.listing();
+    let listing = source.listing();
     let overlap = tested.map(|tested| {
         let there = listing.identities.iter().filter(|name| tested.contains(*name));
         there.cloned().collect::<Vec<String>>()
@@ -138,30 +141,27 @@ pub fn check(context: &Context, request: &Request) -> Result<Checked> {
         suspects,
         out: out.clone(),
     };
-    out.as_deref().map(|out| report::write(out, &scoring.data, &opened, &checked)).transpose()?;
+    out.as_deref().map(|out| report::write(out, &scoring.data, &source, &checked)).transpose()?;
     Ok(checked)
 }
 
 /// What is wrong with a pack as a file.
-fn damage(opened: &Opened) -> Result<Vec<String>> {
-    match opened {
-        Opened::Pack(pack) => match pack.check() {
-            Err(Error::Input(what)) => Ok(vec![what]),
-            other => other.map(|()| Vec::new()),
-        },
-        Opened::Archive(_) | Opened::Folder(_) => Ok(Vec::new()),
+fn damage(source: &Source) -> Result<Vec<String>> {
+    match source.as_pack().map_or(Ok(()), Pack::check) {
+        Err(Error::Input(what)) => Ok(vec![what]),
+        other => other.map(|()| Vec::new()),
     }
 }
 
 /// Looks at every picture; one that cannot be read is wrong and leaves a gap.
-fn look(context: &Context, opened: &Opened, root: &Path, wrong: &mut Vec<String>) -> Result<Vec<Option<Look>>> {
-    let total = opened.listing().len();
+fn look(context: &Context, source: &Source, wrong: &mut Vec<String>) -> Result<Vec<Option<Look>>> {
+    let total = source.listing().len();
     let mut looks = Vec::with_capacity(total);
     context.listener.progress("check", 0, total as u64, 1, "");
     for first in (0..total).step_by(CHUNK) {
         context.check_stopped()?;
         let rows = first..(first + CHUNK).min(total);
-        let chunk: Vec<Result<Look>> = rows.clone().into_par_iter().map(|row| look_at(opened, root, row)).collect();
+        let chunk: Vec<Result<Look>> = rows.clone().into_par_iter().map(|row| look_at(source, row)).collect();
         for found in chunk {
             match found {
                 Ok(found) => looks.push(Some(found)),
@@ -176,8 +176,8 @@ fn look(context: &Context, opened: &Opened, root: &Path, wrong: &mut Vec<String>
     Ok(looks)
 }
 
-fn look_at(opened: &Opened, root: &Path, row: usize) -> Result<Look> {
-    let picture = opened.picture(root, row)?;
+fn look_at(source: &Source, row: usize) -> Result<Look> {
+    let picture = source.picture(row)?;
     Ok(Look {
         size: (picture.height, picture.width),
         pixels: format!("{}x{}:{}", picture.width, picture.height, files::sha256(&picture.rgb)),

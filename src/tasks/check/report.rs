@@ -1,6 +1,7 @@
 //! The report of `data check`: every finding with the pictures it is about, in one page, and the same as JSON.
 
-use super::{Checked, Opened};
+use super::Checked;
+use crate::data::faces::Source;
 use crate::data::image::Picture;
 use crate::error::Result;
 use crate::files;
@@ -12,8 +13,8 @@ use std::path::Path;
 const SHOWN: usize = 24;
 
 /// Writes `report.html` and `check.json` into a new folder, or nothing.
-pub fn write(out: &Path, data: &Path, opened: &Opened, checked: &Checked) -> Result<()> {
-    let album = Album { data, opened };
+pub fn write(out: &Path, data: &Path, source: &Source, checked: &Checked) -> Result<()> {
+    let album = Album(source);
     let mut page = Report::new("Data check");
     let (place, pictures) = (data.display().to_string(), checked.contents.pictures.to_string());
     let identities = checked.contents.identities.to_string();
@@ -76,15 +77,12 @@ fn duplicates(page: &mut Report, album: &Album, checked: &Checked) -> Result<()>
 }
 
 /// The pictures that were checked, by name.
-struct Album<'a> {
-    data: &'a Path,
-    opened: &'a Opened,
-}
+struct Album<'a>(&'a Source);
 
 impl Album<'_> {
     /// A picture of a person, not this one where there is another.
     fn another(&self, identity: &str, picture: &str) -> Option<&String> {
-        let listing = self.opened.listing();
+        let listing = self.0.listing();
         let label = listing.identities.binary_search_by(|name| name.as_str().cmp(identity)).ok()? as u32;
         let own = || listing.names.iter().zip(&listing.labels).filter(|(_, other)| **other == label);
         own().map(|(name, _)| name).find(|name| *name != picture)
@@ -94,10 +92,10 @@ impl Album<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let names = &self.opened.listing().names;
+        let names = &self.0.listing().names;
         let picture = |name: &&String| -> Result<Option<Picture>> {
             let row = names.binary_search(name).ok();
-            row.map(|row| self.opened.picture(self.data, row)).transpose()
+            row.map(|row| self.0.picture(row)).transpose()
         };
         let mut read = Vec::with_capacity(rows.len());
         for row in &rows {

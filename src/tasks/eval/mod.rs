@@ -330,13 +330,11 @@ pub fn compare(
 
 /// The pairs that come with a verification pack, else every two pictures of a pack or a folder of identity folders.
 fn everybody(data: &Path) -> Result<(faces::Source, Protocol)> {
-    let source = faces::Source::open_plain(data)?;
-    if let Some(pairs) = source.pairs() {
-        let protocol = Protocol::within(pairs, data, source.listing())?;
-        return Ok((source, protocol));
-    }
-    let source = faces::Source::open(data)?;
-    let protocol = Protocol::of_everybody(data, source.listing())?;
+    let source = faces::Source::open_any(data)?;
+    let protocol = match source.pairs() {
+        Some(pairs) => Protocol::within(pairs, data, source.listing())?,
+        None => Protocol::of_everybody(data, source.listing())?,
+    };
     Ok((source, protocol))
 }
 

@@ -83,7 +83,7 @@ pub fn open(
         context.listener.progress("read", done as u64, total as u64, 1, "");
         context.check_stopped()
     };
-    if source.is_pack() {
+    if source.as_pack().is_some() {
         return Ok(Pictures::High(source.load(rows, &Alignment::None, &mut progress)?));
     }
     let listing = source.listing().subset(rows);
