@@ -2,10 +2,6 @@
 
 use hallucinet::data::image::{Picture, write_png};
 use hallucinet::data::synth;
-use hallucinet::engine::network::Network;
-use hallucinet::formats::safetensors::Tensor;
-use hallucinet::model::Model;
-use hallucinet::model::config::{Config, Overrides};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -54,24 +50,8 @@ impl World {
 
     /// Writes a model with the networks named.
     pub fn model(&self, name: &str, has_hallucinator: bool, has_recognizer: bool) -> PathBuf {
-        let set = [
-            ("model.recognizer_width", "0.05"),
-            ("model.features", "12"),
-            ("model.hallucinator_channels", "4"),
-            ("model.hallucinator_units", "1"),
-        ];
-        let set = set.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-        let config = Config::preset("quick", &Overrides { set, ..Overrides::default() }).unwrap();
-        let identities = if has_recognizer { 5 } else { 0 };
-        let model = Model { config, has_hallucinator, has_recognizer, identities };
-        let parameters = model.parameters();
-        let tensors = parameters.iter().map(|parameter| {
-            let data = parameter.to_file(&parameter.initial(7));
-            (parameter.name.clone(), Tensor { shape: parameter.file_shape.clone(), data })
-        });
-        let tensors = tensors.collect();
         let path = self.path(name);
-        std::fs::write(&path, Network::new(model, tensors).to_bytes().unwrap()).unwrap();
+        std::fs::write(&path, crate::weights::model(has_hallucinator, has_recognizer, &[])).unwrap();
         path
     }
 

@@ -6,3 +6,5 @@ mod protocols;
 mod refused;
 mod report;
 mod scores;
+#[path = "../weights/mod.rs"]
+mod weights;
