@@ -37,6 +37,14 @@ pub enum Error {
     Shape(String),
 }
 
+/// A word of a file, for a sentence: in quotes, control characters escaped, cut where it is long. A file may hold a word of megabytes.
+pub fn excerpt(word: &str) -> String {
+    const MOST: usize = 60;
+    let shown: String = word.chars().take(MOST).flat_map(char::escape_debug).collect();
+    let dots = if word.chars().nth(MOST).is_some() { "..." } else { "" };
+    format!("\"{shown}{dots}\"")
+}
+
 impl Error {
     /// The process exit code of the contract.
     pub fn exit_code(&self) -> i32 {

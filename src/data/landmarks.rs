@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::align::Points;
 use super::image::read_bounded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// Larger landmark files are refused unread.
 const MAX_LIST: u64 = 1 << 30;
@@ -68,7 +68,7 @@ impl Landmarks {
         for (line, number) in lines {
             let (name, row) = titles.row(line).map_err(|reason| at(number, reason))?;
             if points.insert(name.clone(), row).is_some() {
-                return Err(at(number, format!("{name} has a row already")));
+                return Err(at(number, format!("{} has a row already", excerpt(&name))));
             }
         }
         if points.is_empty() {
@@ -143,12 +143,16 @@ impl Titles {
                 titles.columns.push(None);
                 continue;
             }
-            let unknown =
-                || format!("\"{word}\" is no title of a coordinate (x1 to y5, or lefteye_x and the like): rename it");
+            let unknown = || {
+                format!(
+                    "{} is no title of a coordinate (x1 to y5, or lefteye_x and the like): rename it",
+                    excerpt(word)
+                )
+            };
             let (point, axis, named) = coordinate(word, from_zero).ok_or_else(unknown)?;
             let place = seen.get_mut(point).and_then(|axes| axes.get_mut(axis)).ok_or_else(unknown)?;
             if std::mem::replace(place, true) {
-                return Err(format!("\"{word}\" stands for a coordinate that has a title already"));
+                return Err(format!("{} stands for a coordinate that has a title already", excerpt(word)));
             }
             titles.columns.push(Some((point, axis)));
             titles.say_left |= named;
@@ -168,7 +172,7 @@ impl Titles {
             .filter(|word| !word.is_empty())
             .map(|word| match word.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(number),
-                _ => Err(format!("\"{word}\" is not a finite number")),
+                _ => Err(format!("{} is not a finite number", excerpt(word))),
             })
             .collect::<std::result::Result<_, _>>()?;
         let mut points = Points::default();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Listing;
 use super::image::{has_picture_name, read_bounded};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// Larger lists are refused unread.
 const MAX_LIST: u64 = 1 << 28;
@@ -204,7 +204,7 @@ impl Lines {
 
     fn take_number(&mut self, what: &str) -> Result<usize> {
         let line = self.take(what)?;
-        line.text.parse().map_err(|_| self.wrong(line.number, &format!("\"{}\" is not {what}", line.text)))
+        line.text.parse().map_err(|_| self.wrong(line.number, &format!("{} is not {what}", excerpt(&line.text))))
     }
 
     fn only_number(&self) -> Option<usize> {
@@ -227,7 +227,8 @@ impl Lines {
                     [name] => Ok(((*name).to_owned(), None)),
                     [name, pictures] => {
                         let count = pictures.parse().ok();
-                        let wrong = || self.wrong(line.number, &format!("\"{pictures}\" is not a number of pictures"));
+                        let wrong =
+                            || self.wrong(line.number, &format!("{} is not a number of pictures", excerpt(pictures)));
                         Ok(((*name).to_owned(), Some(count.ok_or_else(wrong)?)))
                     }
                     _ => Err(self.wrong(line.number, "\"Name\" or \"Name<TAB>pictures\" is needed")),
@@ -240,7 +241,7 @@ impl Lines {
         let line = self.take("another pair")?;
         let picture = |name: &str, number: &str| match number.parse::<usize>() {
             Ok(number) if number > 0 => Ok((name.to_owned(), number)),
-            _ => Err(self.wrong(line.number, &format!("\"{number}\" is not the number of a picture"))),
+            _ => Err(self.wrong(line.number, &format!("{} is not the number of a picture", excerpt(number)))),
         };
         match (line.fields().as_slice(), same) {
             ([name, i, j], true) => Ok(Pair { a: picture(name, i)?, b: picture(name, j)?, same }),

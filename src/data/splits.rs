@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::lists::{Line, Lines};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// Two clips and whether they show the same person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,12 +85,12 @@ fn clip_pair(line: &Line) -> std::result::Result<ClipPair, String> {
         return Err(format!("{} fields, where \"fold, number, Name/clip, Name/clip, same\" is needed", fields.len()));
     };
     let whole = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
-    let fold = whole(fold).ok_or_else(|| format!("\"{fold}\" is not the number of a fold"))?;
-    whole(number).ok_or_else(|| format!("\"{number}\" is not the number of a pair"))?;
+    let fold = whole(fold).ok_or_else(|| format!("{} is not the number of a fold", excerpt(fold)))?;
+    whole(number).ok_or_else(|| format!("{} is not the number of a pair", excerpt(number)))?;
     let same = match *same {
         "1" => true,
         "0" => false,
-        other => return Err(format!("\"{other}\" does not say whether it is one person: 1 or 0 is needed")),
+        other => return Err(format!("{} does not say whether it is one person: 1 or 0 is needed", excerpt(other))),
     };
     Ok(ClipPair { a: clip(a)?, b: clip(b)?, same, fold })
 }
@@ -98,6 +98,6 @@ fn clip_pair(line: &Line) -> std::result::Result<ClipPair, String> {
 fn clip(text: &str) -> std::result::Result<String, String> {
     match text.split('/').collect::<Vec<_>>().as_slice() {
         [name, clip] if ![*name, *clip].iter().any(|part| matches!(*part, "" | "." | "..")) => Ok(text.to_owned()),
-        _ => Err(format!("\"{text}\" is not a clip: Name/clip is needed")),
+        _ => Err(format!("{} is not a clip: Name/clip is needed", excerpt(text))),
     }
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 use crate::files;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -123,7 +123,7 @@ fn parse_header(text: &str) -> std::result::Result<(usize, usize), String> {
             "descr" => quoted(after).map(|(value, after)| (descr.replace(value).is_none(), after)),
             "fortran_order" => boolean(after).map(|(value, after)| (fortran.replace(value).is_none(), after)),
             "shape" => pair(after).map(|(value, after)| (shape.replace(value).is_none(), after)),
-            _ => return Err(format!("its header has an unknown key {key:?}")),
+            _ => return Err(format!("its header has an unknown key {}", excerpt(key))),
         }
         .ok_or_else(|| format!("its header's {key} is not that of a two-dimensional float32 array"))?;
         if !taken {
@@ -139,7 +139,7 @@ fn parse_header(text: &str) -> std::result::Result<(usize, usize), String> {
     match (descr, fortran, shape) {
         (Some("<f4"), Some(false), Some(shape)) => Ok(shape),
         (Some("<f4"), Some(true), Some(_)) => Err("its array is in Fortran order".into()),
-        (Some(other), Some(_), Some(_)) => Err(format!("its numbers are of type {other:?}, not '<f4'")),
+        (Some(other), Some(_), Some(_)) => Err(format!("its numbers are of type {}, not \"<f4\"", excerpt(other))),
         _ => Err("its header lacks descr, fortran_order or shape".into()),
     }
 }

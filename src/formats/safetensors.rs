@@ -11,7 +11,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 // Arrays are little-endian in files and are written straight from memory.
 const _: () = assert!(cfg!(target_endian = "little"));
@@ -83,14 +83,18 @@ pub fn read_from(place: &str, length: u64, source: &mut dyn Read) -> Result<Cont
     for name in metadata.offset_keys() {
         let Some(about) = metadata.info(&name) else { continue };
         if about.dtype != Dtype::F32 {
-            return Err(complain(format!("{name} is {:?}, and only F32 is read; convert it first", about.dtype)));
+            return Err(complain(format!(
+                "{} is {:?}, and only F32 is read; convert it first",
+                excerpt(&name),
+                about.dtype
+            )));
         }
         // The header has been checked: this length is the product of the shape, and within the file.
         let bytes = about.data_offsets.1.saturating_sub(about.data_offsets.0);
         let mut data = vec![0f32; bytes / 4];
         source.read_exact(bytemuck::cast_slice_mut(&mut data)).map_err(|error| broken(place, error))?;
         if let Some(at) = data.iter().position(|number| !number.is_finite()) {
-            return Err(complain(format!("number {at} of {name} is not finite")));
+            return Err(complain(format!("number {at} of {} is not finite", excerpt(&name))));
         }
         tensors.insert(name, Tensor { shape: about.shape.clone(), data });
     }

@@ -117,7 +117,7 @@ fn numbers_that_are_not_finite_are_refused() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let tensors = Tensors::from([("a".to_owned(), Tensor::new(&[3], vec![0.0, bad, 1.0]).unwrap())]);
         let error = parse(&to_bytes(&tensors, &serde_json::Value::Null).unwrap()).unwrap_err();
-        assert!(error.to_string().contains("number 1 of a is not finite"), "{error}");
+        assert!(error.to_string().contains("number 1 of \"a\" is not finite"), "{error}");
     }
 }
 

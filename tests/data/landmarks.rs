@@ -79,7 +79,7 @@ fn what_is_wrong_is_named_with_its_line() {
             "line 2: 10 numbers after the path, where 11 have titles",
         ),
         (format!("{exchanged}\n{csv}"), "most left eyes are to the right"),
-        (format!("{LIST}{LIST}"), "line 3: a/1.jpg has a row already"),
+        (format!("{LIST}{LIST}"), "line 3: \"a/1.jpg\" has a row already"),
         (LIST.replace("64", "NaN"), "line 1: \"NaN\" is not a finite number"),
         (LIST.replace("54", "1e999"), "line 2: \"1e999\" is not a finite number"),
         (LIST.replace("\t92", ""), "line 1: 9 numbers"),

@@ -50,7 +50,7 @@ fn broken_files_say_what_is_wrong() {
         (net(&shape(&[[0xff; 9].as_slice(), &[1]].concat())), "do not fill an array"),
         (
             net(&[shape(&[2]), bytes(5, &floats(&[1.0, f32::NAN]))].concat()),
-            "number 1 of array 0 of layer conv1a is not finite",
+            "number 1 of array 0 of layer \"conv1a\" is not finite",
         ),
         (net(&[1, 2, 3, 4].map(|field| number(field, u64::MAX)).concat()), "do not fill an array"),
         (bytes(100, &[bytes(1, b"x"), bytes(7, b"").repeat(9)].concat()), "more than 8 arrays"),

@@ -135,7 +135,7 @@ fn a_net_that_is_not_the_recipe_is_refused_by_its_first_layer() {
     refuse(|net| net.push(("bn1".into(), vec![(vec![1], vec![1.0])])), "it has recognizer.bn1.weight, and");
     refuse(|net| net.push(net[0].clone()), "two layers called conv1a");
     refuse(|net| net[0].1.push((vec![1], vec![1.0])), "layer conv1a has more than weights and biases");
-    refuse(|net| net[0].1[1].1[0] = f32::INFINITY, "of layer conv1a is not finite");
+    refuse(|net| net[0].1[1].1[0] = f32::INFINITY, "of layer \"conv1a\" is not finite");
     std::fs::write(root.join("net.caffemodel"), "no net at all").unwrap();
     refused(root, &words, 3, "not a usable caffemodel");
     refused(root, &["import", "absent", "--out", "m"], 3, "absent");

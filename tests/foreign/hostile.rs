@@ -71,6 +71,15 @@ fn a_file_cut_anywhere_is_an_error_or_ends_between_records() {
 }
 
 #[test]
+fn a_word_of_a_file_is_shown_in_part() {
+    let long = "\u{7}name".repeat(20_000);
+    for file in [format!("c{long}\n{long}\n."), format!("cnumpy\ndtype\n(V{long}\ntR.")] {
+        let sentence = held(|bytes| lfw_bin::decode(bytes).map(drop), file.as_bytes()).unwrap_err();
+        assert!(sentence.contains("\\u{7}name") && sentence.contains("...\""), "{sentence}");
+    }
+}
+
+#[test]
 fn no_byte_can_be_changed_so_that_reading_goes_astray() {
     for (_, mut file, read) in small() {
         for at in 0..file.len() {

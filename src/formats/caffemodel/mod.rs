@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::read_whole;
 use super::safetensors::Tensor;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 use wire::{Field, Fields};
 
 /// Larger files are refused unread: fifteen times the center-loss authors' net.
@@ -93,7 +93,7 @@ fn layer(mut fields: Fields, name: u64, blobs: u64) -> Outcome<Layer> {
     }
     for (index, tensor) in layer.blobs.iter().enumerate() {
         if let Some(at) = tensor.data.iter().position(|number| !number.is_finite()) {
-            return Err(format!("number {at} of array {index} of layer {} is not finite", layer.name));
+            return Err(format!("number {at} of array {index} of layer {} is not finite", excerpt(&layer.name)));
         }
     }
     Ok(layer)

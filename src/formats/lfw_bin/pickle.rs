@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::blob::{Blob, Encoding};
+use crate::error::excerpt;
 
 /// Values on the stack at a time; picklers put lists together a thousand at a time.
 const MOST_VALUES: usize = 1 << 16;
@@ -195,7 +196,7 @@ impl<'a> Machine<'a> {
                 "01" if opcode == b'I' => Value::Bool(true),
                 digits => {
                     let digits = digits.strip_suffix('L').unwrap_or(digits);
-                    Value::Int(digits.parse().map_err(|_| format!("\"{}\" is not a number", digits.escape_debug()))?)
+                    Value::Int(digits.parse().map_err(|_| format!("{} is not a number", excerpt(digits)))?)
                 }
             },
         })
@@ -269,7 +270,7 @@ impl<'a> Machine<'a> {
             b'r' | b'j' => self.number(4)? as usize,
             _ => {
                 let word = self.word()?;
-                word.parse().map_err(|_| format!("\"{}\" is not a number", word.escape_debug()))?
+                word.parse().map_err(|_| format!("{} is not a number", excerpt(word)))?
             }
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
@@ -313,7 +314,7 @@ impl<'a> Machine<'a> {
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Name::FromBuffer,
             ("numpy", "ndarray") => Name::NdArray,
             ("numpy", "dtype") => Name::Type,
-            _ => return Err(format!("{}.{} is not data", module.escape_debug(), name.escape_debug())),
+            _ => return Err(format!("{} of {} is not data", excerpt(&name), excerpt(&module))),
         })
     }
 
@@ -330,7 +331,7 @@ impl<'a> Machine<'a> {
             }
             (Name::Type, [code, ..]) => match text(*code).trim_start_matches('|') {
                 "u1" | "b1" | "?" | "B" => Ok(Value::Byte),
-                other => Err(format!("numbers of type \"{}\", where bytes are needed", other.escape_debug())),
+                other => Err(format!("numbers of type {}, where bytes are needed", excerpt(other))),
             },
             (Name::Scalar, [Value::Byte, Value::Bytes(blob)]) if blob.is_short() => match *blob.decoded(self.file)? {
                 [byte] => Ok(Value::Int(i64::from(byte))),
