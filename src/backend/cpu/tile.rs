@@ -96,7 +96,8 @@ unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: 
     }
 }
 
-/// Cuts the rows into tiles of `ROWS`, then the rest into ever smaller ones.
+/// Cuts the rows into tiles of `ROWS`, which is at most 12; the rest are at most two more tiles, since a tile of few rows cannot hide the
+/// latency of its sums.
 ///
 /// # Safety
 /// As for [`run`], on a processor that has `V`; `PANELS` is at most the block's.
@@ -109,16 +110,17 @@ unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Bl
             tile::<V, ROWS, PANELS>(block, row);
             row += ROWS;
         }
-        while block.rows - row >= 4 {
-            tile::<V, 4, PANELS>(block, row);
-            row += 4;
+        if ROWS > 6 && block.rows - row >= 6 {
+            tile::<V, 6, PANELS>(block, row);
+            row += 6;
         }
-        while block.rows - row >= 2 {
-            tile::<V, 2, PANELS>(block, row);
-            row += 2;
-        }
-        if row < block.rows {
-            tile::<V, 1, PANELS>(block, row);
+        match block.rows - row {
+            0 => {}
+            1 => tile::<V, 1, PANELS>(block, row),
+            2 => tile::<V, 2, PANELS>(block, row),
+            3 => tile::<V, 3, PANELS>(block, row),
+            4 => tile::<V, 4, PANELS>(block, row),
+            _ => tile::<V, 5, PANELS>(block, row),
         }
     }
 }
