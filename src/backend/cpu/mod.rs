@@ -3,6 +3,7 @@
 //! Bits never depend on the number of threads: host twins cut their work by shapes alone and reduce in a fixed order.
 
 pub mod chains;
+pub mod dots;
 pub mod gemm;
 pub mod lanes;
 mod pages;
