@@ -37,8 +37,9 @@ pub(super) const NOISE: f64 = 31.4;
 const PLANES: usize = 36;
 /// Channels of the result that are worked on together: four panels.
 const GROUP: usize = 4 * PANEL;
-/// Depth of the filters that are transformed at a time where they are not kept: 36 x 64 x 64 numbers stay in the L2 cache.
-const DEPTH: usize = 64;
+/// Depth of the filters that are transformed at a time where they are not kept: 36 x 32 x 64 numbers stay in the L2 cache beside the
+/// transforms of x and the products of a few tiles.
+const DEPTH: usize = 32;
 /// Up to so many tiles the filters' transforms are not kept but made where they are used, unless they are small.
 const FEW: usize = 96;
 /// Bytes of transformed filters that stay in an L2 cache beside a few tiles.
