@@ -227,7 +227,7 @@ unsafe fn tile_of<V: Vector, const COUNT: usize, const COLUMNS: usize>(
         let mut k = 0;
         while k < whole {
             for row in next {
-                prefetch(ahead.numbers, row.wrapping_add(k));
+                prefetch(ahead.numbers.as_ptr().wrapping_add(row.wrapping_add(k)));
             }
             step(&mut totals, left.map(|row| row.add(k)), right.map(|column| column.add(k)));
             k += PANEL;
