@@ -10,6 +10,7 @@
 //! 10,240). Each slice leaves f32 sums in the workspace; the launch after it adds the slices in order, then the bias.
 
 use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::dots::{self, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::cpu::simd::Level;
 use crate::backend::{Kernel, Launch, Region};
@@ -160,8 +161,7 @@ impl Op for Linear {
 
     fn workspace(&self, inputs: &[Desc], outputs: &[Desc]) -> usize {
         let (x, y) = (inputs[0].shape, outputs[0].shape);
-        let packed = gemm::packed_len(x.image(), x.n) + y.c * gemm::panels(x.n) * PANEL;
-        Product::new(x.n, y.c, x.image()).bytes() + 4 * packed
+        Product::new(x.n, y.c, x.image()).bytes() + 4 * y.elements()
     }
 
     fn launches(&self, io: &Io) -> Vec<Launch> {
@@ -262,24 +262,20 @@ fn wide<N: Number>(numbers: &[N]) -> Cow<'_, [f32]> {
     }
 }
 
-/// y transposed = w x^T: the filter is the left matrix and is read where it lies; x, which is small, is packed. The whole product
-/// becomes the first slice; cutting the depth is the card's affair, and the host twin that adds the slices knows it.
+/// y transposed = w x^T: both are read where they lie. The whole product becomes the first slice; cutting the depth is the card's affair,
+/// and the host twin that adds the slices knows it.
 fn forward_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.rows as usize, product.depth as usize, product.columns as usize);
     let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
-    let (sums, scratch) = args.output::<f32>(0).split_at_mut(product.bytes() / 4);
-    let (packed, transposed) = scratch.split_at_mut(gemm::packed_len(k, n));
-    gemm::pack_columns(&x, n, k, packed);
-    let width = gemm::panels(n) * PANEL;
-    let right = Right::packed(packed, k);
-    transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
-        let extent = Extent { rows: out.len() / width, depth: k, panels: gemm::panels(n) };
-        let left = Left { data: &w[task * OUTPUTS * k..], row_stride: k, depth_stride: 1 };
-        gemm::multiply(args.level, extent, left, right, out, width, false);
+    let (sums, transposed) = args.output::<f32>(0).split_at_mut(product.bytes() / 4);
+    let blocks = dots::blocks(k, n);
+    transposed.par_chunks_mut(OUTPUTS * n).enumerate().for_each(|(task, out)| {
+        let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
+        dots::multiply(args.level, rows, &x, &blocks, n, out);
     });
     for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
-        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * width + row]);
+        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * n + row]);
     }
 }
 

@@ -3,6 +3,8 @@
 
 use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::lanes::{self, Job, Simd};
+use crate::backend::cpu::simd::Vector;
 use crate::error::Result;
 use crate::ops::{Desc, Formats, Gradient, Io, Number, Op, Operand, Type, elementwise, formats, mismatch};
 use crate::shape::Shape;
@@ -105,13 +107,33 @@ fn forward_host<N: Number>(mut args: HostArgs) {
     let (oh, ow) = (h / 2, w / 2);
     y.par_chunks_mut(ow * c).zip(index.par_chunks_mut(ow * c)).enumerate().for_each(|(row, (y, index))| {
         let (top, bottom) = x[(row / oh * h + row % oh * 2) * w * c..][..2 * w * c].split_at(w * c);
-        let windows = top.chunks_exact(2 * c).zip(bottom.chunks_exact(2 * c));
-        let results = y.chunks_exact_mut(c).zip(index.chunks_exact_mut(c));
-        results.zip(windows).for_each(|((y, index), (top, bottom))| window(top, bottom, y, index));
+        lanes::run(args.level, ForwardRow { top, bottom, channels: c, y, index });
     });
 }
 
+/// Two rows of x to one: plain Rust, which the compiler makes vectors of where it knows the instruction set.
+struct ForwardRow<'a, N> {
+    top: &'a [N],
+    bottom: &'a [N],
+    channels: usize,
+    y: &'a mut [N],
+    index: &'a mut [u8],
+}
+
+impl<N: Number> Job for ForwardRow<'_, N> {
+    #[inline(always)]
+    fn run<V: Vector>(self, _: Simd<V>) {
+        let c = self.channels;
+        let windows = self.top.chunks_exact(2 * c).zip(self.bottom.chunks_exact(2 * c));
+        let results = self.y.chunks_exact_mut(c).zip(self.index.chunks_exact_mut(c));
+        for ((y, index), (top, bottom)) in results.zip(windows) {
+            window(top, bottom, y, index);
+        }
+    }
+}
+
 /// Two neighbouring pixels of two rows to one.
+#[inline(always)]
 fn window<N: Number>(top: &[N], bottom: &[N], y: &mut [N], index: &mut [u8]) {
     let (first, second) = top.split_at(y.len());
     let (third, fourth) = bottom.split_at(y.len());
@@ -133,17 +155,43 @@ fn backward_host<N: Number>(mut args: HostArgs) {
     let Extents { h, w, c, .. } = args.params();
     let (h, w, c) = (h as usize, w as usize, c as usize);
     let (dy, index) = (args.input::<N>(0), args.reads[1]);
-    let dx = args.output::<N>(0);
-    let (oh, ow) = (h / 2, w / 2);
-    dx.par_chunks_mut(h * w * c).enumerate().for_each(|(n, dx)| {
-        dx.fill(N::zeroed());
-        for (i, j) in (0..oh).flat_map(|i| (0..ow).map(move |j| (i, j))) {
-            let from = ((n * oh + i) * ow + j) * c;
-            for channel in 0..c {
-                let winner = index[from + channel] as usize;
-                let (y, x) = (2 * i + winner / 2, 2 * j + winner % 2);
-                dx[(y * w + x) * c + channel] = dy[from + channel];
+    let (oh, row) = (h / 2, w / 2 * c);
+    args.output::<N>(0).par_chunks_mut(w * c).enumerate().for_each(|(line, dx)| {
+        let (n, y) = (line / h, line % h);
+        if y / 2 == oh {
+            return dx.fill(N::zeroed());
+        }
+        let at = (n * oh + y / 2) * row..(n * oh + y / 2 + 1) * row;
+        lanes::run(
+            args.level,
+            BackwardRow { dy: &dy[at.clone()], index: &index[at], half: y as u8 % 2, channels: c, dx },
+        );
+    });
+}
+
+/// A row of x, the upper or the lower half of its windows.
+struct BackwardRow<'a, N> {
+    dy: &'a [N],
+    index: &'a [u8],
+    half: u8,
+    channels: usize,
+    dx: &'a mut [N],
+}
+
+impl<N: Number> Job for BackwardRow<'_, N> {
+    #[inline(always)]
+    fn run<V: Vector>(self, _: Simd<V>) {
+        let (c, zero) = (self.channels, N::zeroed());
+        let winners = (2 * self.half, 2 * self.half + 1);
+        let (whole, rest) = self.dx.split_at_mut(2 * self.dy.len());
+        rest.fill(zero);
+        let windows = self.dy.chunks_exact(c).zip(self.index.chunks_exact(c));
+        for (dx, (dy, index)) in whole.chunks_exact_mut(2 * c).zip(windows) {
+            let (left, right) = dx.split_at_mut(c);
+            for ((left, right), (dy, index)) in left.iter_mut().zip(right).zip(dy.iter().zip(index)) {
+                *left = if *index == winners.0 { *dy } else { zero };
+                *right = if *index == winners.1 { *dy } else { zero };
             }
         }
-    });
+    }
 }

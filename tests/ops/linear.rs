@@ -50,8 +50,8 @@ impl Oracle for LinearFilter {
 }
 
 /// Shape of x and number of outputs: batches around a panel of 16 and its quadruple, depths that are no multiple of 16 and pass
-/// 256, outputs that are no multiple of 24.
-const SHAPES: [(Shape, usize); 9] = [
+/// 512, outputs that are no multiple of 24.
+const SHAPES: [(Shape, usize); 10] = [
     (Shape::matrix(1, 1), 1),
     (Shape::matrix(1, 3), 2),
     (Shape::new(3, 5, 2, 3), 7),
@@ -62,6 +62,8 @@ const SHAPES: [(Shape, usize); 9] = [
     (Shape::matrix(33, 48), 64),
     // Deep enough that the card cuts it into slices.
     (Shape::matrix(3, 1031), 10),
+    // One row, for which the cpu takes eight outputs at a time, then one by one.
+    (Shape::matrix(1, 1031), 45),
 ];
 
 /// The type of x and w, the type of y.

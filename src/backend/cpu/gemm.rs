@@ -73,13 +73,13 @@ pub fn multiply(
     out_stride: usize,
     accumulate: bool,
 ) {
-    multiply_planes(level, Planes::ONE, extent, left, right, (out, out_stride), accumulate, |_| {});
+    multiply_planes(level, Planes::ONE, extent, left, right, (out, out_stride), accumulate, || &[]);
 }
 
-/// As [`multiply`] for every plane: one product of the same extent after the other. `out` comes with the distance of its rows; `before`
-/// is called with the number of each plane before it, which is a time to prefetch something.
+/// As [`multiply`] for every plane: one product of the same extent after the other. `out` comes with the distance of its rows; `ahead` gives
+/// for each plane what will be needed later. It is asked for line by line between the products, which a burst of requests would hold up.
 #[allow(clippy::too_many_arguments)]
-pub fn multiply_planes(
+pub fn multiply_planes<'a>(
     level: Level,
     planes: Planes,
     extent: Extent,
@@ -87,7 +87,7 @@ pub fn multiply_planes(
     right: Right,
     (out, out_stride): (&mut [f32], usize),
     accumulate: bool,
-    mut before: impl FnMut(usize),
+    mut ahead: impl FnMut() -> &'a [f32],
 ) {
     let Extent { rows, depth, panels } = extent;
     if rows == 0 || panels == 0 || planes.count == 0 {
@@ -110,9 +110,7 @@ pub fn multiply_planes(
     };
     let blocks = (0..planes.count).flat_map(|plane| (0..depth).step_by(DEPTH_BLOCK).map(move |from| (plane, from)));
     for (plane, from) in blocks {
-        if from == 0 {
-            before(plane);
-        }
+        let ahead = if from == 0 { ahead() } else { &[] };
         // SAFETY: the assertions above keep every element named by planes, rows, panels and depth inside its slice; `out` is
         // exclusively borrowed and shares nothing with the two others; the level is supported.
         unsafe {
@@ -125,6 +123,8 @@ pub fn multiply_planes(
                 c: out.as_mut_ptr().add(plane * planes.out),
                 strides,
                 accumulate: accumulate || from > 0,
+                ahead: ahead.as_ptr(),
+                lines: ahead.len().div_ceil(PANEL),
             };
             tile::run(level, block);
         }

@@ -3,8 +3,10 @@
 //! Bits never depend on the number of threads: host twins cut their work by shapes alone and reduce in a fixed order.
 
 pub mod chains;
+pub mod dots;
 pub mod gemm;
 pub mod lanes;
+mod pages;
 mod scratch;
 pub mod simd;
 mod tile;
@@ -13,16 +15,12 @@ pub use scratch::Scratch;
 
 use super::{Buffer, Device, Info, Launch, Memory, Region, Space};
 use crate::error::{Error, Result};
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Pod;
+use pages::Pages;
 use simd::Level;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A cache line; also what the widest vector load likes.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-type HostMemory = Mutex<Vec<Line>>;
+type HostMemory = Mutex<Pages>;
 
 /// The processor, its instruction set chosen once, and a pool of worker threads.
 pub struct Cpu {
@@ -54,19 +52,13 @@ impl Cpu {
 
 impl Device for Cpu {
     fn alloc(&self, bytes: usize) -> Result<Buffer> {
-        let lines = bytes.div_ceil(size_of::<Line>());
-        let mut memory: Vec<Line> = Vec::new();
-        memory
-            .try_reserve_exact(lines)
-            .map_err(|_| Error::Device(format!("cpu: cannot get {} MiB of memory", bytes >> 20)))?;
-        memory.resize(lines, Line([0; 64]));
-        let owner: Arc<HostMemory> = Arc::new(Mutex::new(memory));
+        let owner: Arc<HostMemory> = Arc::new(Mutex::new(Pages::zeroed(bytes)?));
         Ok(Buffer { bytes, owner })
     }
 
     fn write(&self, to: &Buffer, offset: usize, from: &[u8]) -> Result<()> {
         let mut memory = lock(to)?;
-        let bytes = bytemuck::cast_slice_mut::<Line, u8>(&mut memory);
+        let bytes = memory.bytes_mut();
         range(bytes.len(), offset, from.len())?;
         bytes[offset..offset + from.len()].copy_from_slice(from);
         Ok(())
@@ -74,7 +66,7 @@ impl Device for Cpu {
 
     fn read(&self, from: &Buffer, offset: usize, to: &mut [u8]) -> Result<()> {
         let memory = lock(from)?;
-        let bytes = bytemuck::cast_slice::<Line, u8>(&memory);
+        let bytes = memory.bytes();
         range(bytes.len(), offset, to.len())?;
         to.copy_from_slice(&bytes[offset..offset + to.len()]);
         Ok(())
@@ -96,8 +88,7 @@ impl Device for Cpu {
             return Err(Error::Device("cpu: store and arena must be two buffers".into()));
         }
         let (mut store, mut arena) = (lock(&memory.store)?, lock(&memory.arena)?);
-        let store: &mut [u8] = bytemuck::cast_slice_mut(&mut store);
-        let arena: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
+        let (store, arena) = (store.bytes_mut(), arena.bytes_mut());
         self.pool.install(|| {
             list.iter().try_for_each(|launch| {
                 let (reads, writes) = split(launch, store, arena)?;
@@ -161,7 +152,7 @@ impl<'a> HostArgs<'a> {
     }
 }
 
-fn lock(buffer: &Buffer) -> Result<MutexGuard<'_, Vec<Line>>> {
+fn lock(buffer: &Buffer) -> Result<MutexGuard<'_, Pages>> {
     let memory = buffer
         .owner
         .downcast_ref::<HostMemory>()

@@ -1,13 +1,13 @@
 //! Scratch memory that a device keeps, so that host twins need not ask the system for it at every launch, whose fresh pages would
 //! cost more than the work on them. Knows nothing of what it is used for.
 
-use super::Line;
+use super::pages::Pages;
 use std::sync::{Mutex, TryLockError};
 
 /// One growing piece of memory per worker thread, and one for a whole launch.
 pub struct Scratch {
-    workers: Vec<Mutex<Vec<Line>>>,
-    launch: Mutex<Vec<Line>>,
+    workers: Vec<Mutex<Pages>>,
+    launch: Mutex<Pages>,
 }
 
 impl Scratch {
@@ -29,7 +29,7 @@ impl Scratch {
     }
 }
 
-fn hold<R>(memory: Option<&Mutex<Vec<Line>>>, floats: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+fn hold<R>(memory: Option<&Mutex<Pages>>, floats: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     // Whoever finds it taken (a worker that stole a task while it waited inside one, a second program on the same device) takes
     // memory of its own.
     let mut held = memory.and_then(|memory| match memory.try_lock() {
@@ -38,11 +38,13 @@ fn hold<R>(memory: Option<&Mutex<Vec<Line>>>, floats: usize, work: impl FnOnce(&
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
     });
-    let mut own = Vec::new();
+    let mut own = Pages::default();
     let memory = held.as_deref_mut().unwrap_or(&mut own);
-    let lines = (floats * size_of::<f32>()).div_ceil(size_of::<Line>());
-    if memory.len() < lines {
-        memory.resize(lines, Line([0; 64]));
+    let bytes = floats * size_of::<f32>();
+    if memory.bytes().len() < bytes.max(1) {
+        // The old piece is given back first: what it held is not wanted.
+        *memory = Pages::default();
+        *memory = Pages::grown(bytes.max(1));
     }
-    work(&mut bytemuck::cast_slice_mut(&mut memory[..lines])[..floats])
+    work(bytemuck::cast_slice_mut(&mut memory.bytes_mut()[..bytes]))
 }

@@ -77,18 +77,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// Asks for the cache line of number `at` to be brought into the second-level cache. Only a hint: nothing outside of the slice is ever
-/// read, and where the instruction set has none, nothing happens.
+/// Asks for the cache line of a number to be brought into the second-level cache. Only a hint: nothing is read, whatever the address, and
+/// where the instruction set has none, nothing happens.
 #[inline(always)]
-pub fn prefetch(numbers: &[f32], at: usize) {
+pub fn prefetch(number: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(numbers.as_ptr().wrapping_add(at).cast());
+        _mm_prefetch::<_MM_HINT_T1>(number.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (numbers, at);
+    let _ = number;
 }
 
 /// Columns of a panel: one 512-bit vector of f32.

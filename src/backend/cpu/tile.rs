@@ -3,7 +3,7 @@
 //! `c[r][j] (+)= sum over k of a[r][k] * b[k][j]`, k ascending, one fused multiply-add after the other: the order of the
 //! sum, and so its bits, depend on the depth alone and not on which rows share a tile.
 
-use super::simd::{Level, PANEL, Portable, Vector};
+use super::simd::{Level, PANEL, Portable, Vector, prefetch};
 
 /// Distances in f32 between neighbouring elements of the three matrices.
 #[derive(Clone, Copy)]
@@ -27,6 +27,18 @@ pub(super) struct Block {
     pub strides: Strides,
     /// Adds to `c` instead of replacing it.
     pub accumulate: bool,
+    /// Cache lines to ask for on the way, one for each depth of each tile; a few more than there are may be asked for.
+    pub ahead: *const f32,
+    pub lines: usize,
+}
+
+impl Block {
+    /// What is left to ask for after a tile.
+    #[inline(always)]
+    fn later(self) -> Block {
+        let lines = self.lines.saturating_sub(self.depth);
+        Block { ahead: self.ahead.wrapping_add(self.depth.wrapping_mul(PANEL)), lines, ..self }
+    }
 }
 
 /// Runs one block with the tiles of an instruction set.
@@ -84,7 +96,8 @@ unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: 
         let width = (block.panels - done).min(widest);
         // SAFETY: the group's first panel is inside `b` and `c`.
         unsafe {
-            let group = Block { b: block.b.add(done * block.strides.b_panel), c: block.c.add(done * PANEL), ..block };
+            let (b, c) = (block.b.add(done * block.strides.b_panel), block.c.add(done * PANEL));
+            let group = Block { b, c, lines: if done == 0 { block.lines } else { 0 }, ..block };
             match width {
                 1 => each_tile::<V, ONE, 1>(group),
                 2 => each_tile::<V, TWO, 2>(group),
@@ -96,29 +109,32 @@ unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: 
     }
 }
 
-/// Cuts the rows into tiles of `ROWS`, then the rest into ever smaller ones.
+/// Cuts the rows into tiles of `ROWS`, which is at most 12; the rest are at most two more tiles, since a tile of few rows cannot hide the
+/// latency of its sums.
 ///
 /// # Safety
 /// As for [`run`], on a processor that has `V`; `PANELS` is at most the block's.
 #[inline(always)]
-unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block) {
+unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(mut block: Block) {
     let mut row = 0;
     // SAFETY: every tile lies inside the block's rows.
     unsafe {
         while block.rows - row >= ROWS {
             tile::<V, ROWS, PANELS>(block, row);
             row += ROWS;
+            block = block.later();
         }
-        while block.rows - row >= 4 {
-            tile::<V, 4, PANELS>(block, row);
-            row += 4;
+        if ROWS > 6 && block.rows - row >= 6 {
+            tile::<V, 6, PANELS>(block, row);
+            row += 6;
         }
-        while block.rows - row >= 2 {
-            tile::<V, 2, PANELS>(block, row);
-            row += 2;
-        }
-        if row < block.rows {
-            tile::<V, 1, PANELS>(block, row);
+        match block.rows - row {
+            0 => {}
+            1 => tile::<V, 1, PANELS>(block, row),
+            2 => tile::<V, 2, PANELS>(block, row),
+            3 => tile::<V, 3, PANELS>(block, row),
+            4 => tile::<V, 4, PANELS>(block, row),
+            _ => tile::<V, 5, PANELS>(block, row),
         }
     }
 }
@@ -135,6 +151,8 @@ unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, 
         let mut a = block.a.add(row * a_row);
         let mut b = block.b;
         let c = block.c.add(row * c_row);
+        // Where there is nothing to ask for, the line that is read anyway.
+        let (mut ahead, step) = if block.lines > 0 { (block.ahead, PANEL) } else { (block.b, 0) };
         let mut sums = [[V::zero(); PANELS]; ROWS];
         if block.accumulate {
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -144,6 +162,8 @@ unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, 
             }
         }
         for _ in 0..block.depth {
+            prefetch(ahead);
+            ahead = ahead.wrapping_add(step);
             let mut right = [V::zero(); PANELS];
             for (p, right) in right.iter_mut().enumerate() {
                 *right = V::load(b.add(p * b_panel));

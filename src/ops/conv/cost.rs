@@ -20,7 +20,7 @@ pub enum Job {
 pub enum Algorithm {
     /// One matrix product (per phase), whose left matrix is gathered from the picture.
     Gathered,
-    /// The same product with its sides exchanged: the filter stays where it lies, the few pixels are packed. Forward only.
+    /// Inner products of the filter and the few pixels, both where they lie. Forward only.
     FewPixels,
     /// F(4x4, 3x3).
     Winograd,
@@ -29,7 +29,7 @@ pub enum Algorithm {
 /// Cycles that a gathered pixel takes whatever its depth, and for every 16 numbers of it.
 const PIXEL: f64 = 100.0;
 const GATHER: f64 = 3.0;
-/// Cycles to pack 16 numbers of a filter, or of few pixels.
+/// Cycles to pack 16 numbers of a filter.
 const PACK: f64 = 30.0;
 /// What a product of gathered rows takes more than its multiplications.
 const PRODUCT: f64 = 1.13;
@@ -40,7 +40,10 @@ const TRANSFORM: f64 = 170.0;
 /// Cycles to transform 16 filters, and to transform 16 of their gradients back.
 const FILTER: f64 = 150.0;
 const FILTER_BACK: f64 = 100.0;
-/// Pixels up to which packing them instead of the filter is thought of.
+/// Cycles to multiply 16 numbers of a filter and a pixel, and to take up and lay down their sixteen sums.
+const INNER: f64 = 0.8;
+const SUMS: f64 = 4.0;
+/// Pixels up to which inner products are thought of.
 const FEW: f64 = 64.0;
 
 /// The algorithm for a job: the cheapest.
@@ -109,7 +112,7 @@ impl Product {
     }
 
     fn few_pixels(&self) -> f64 {
-        self.taps * self.read * panels(self.pixels) * (self.written / 2.0 + PACK)
+        self.pixels * self.written * self.taps * (panels(self.read) * INNER + SUMS)
     }
 
     fn winograd(&self, job: Job) -> f64 {

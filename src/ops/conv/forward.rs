@@ -9,6 +9,7 @@ use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
     locate, output_extent,
 };
+use crate::backend::cpu::dots::{self, Block, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{HostArgs, Scratch};
@@ -192,32 +193,43 @@ fn forward_host<T: Number>(mut args: HostArgs) {
     before.finish();
 }
 
-/// As one matrix product whose right matrix are the pixels, gathered and packed; the filter is read once, where it lies.
+/// Outputs that one task computes.
+const OUTPUTS: usize = 32;
+
+/// As inner products of the filter and the pixels, both where they lie: every tap with the pixels that it reaches.
 fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratch): (Level, &Scratch), whole: Written) {
     let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
-    let width = gemm::panels(pixels) * PANEL;
-    let sizes = [pixels * depth, gemm::packed_len(depth, pixels), channels * width];
-    scratch.of_launch(sizes.iter().sum(), |memory| {
-        let (gathered, rest) = memory.split_at_mut(sizes[0]);
-        let (packed, products) = rest.split_at_mut(sizes[1]);
-        for (pixel, row) in gathered.chunks_exact_mut(depth).enumerate() {
-            gather(g, x, locate(pixel, g.oh as usize, g.ow as usize), 0..depth, row);
-        }
-        gemm::pack_columns(gathered, pixels, depth, packed);
-        products.par_chunks_mut(24 * width).enumerate().for_each(|(index, products)| {
-            let extent = Extent { rows: products.len() / width, depth, panels: gemm::panels(pixels) };
-            let left = Left { data: &w[index * 24 * depth..], row_stride: depth, depth_stride: 1 };
-            gemm::multiply(level, extent, left, Right::packed(packed, depth), products, width, false);
+    let blocks = tap_blocks(g);
+    scratch.of_launch(pixels * channels, |products| {
+        products.par_chunks_mut(OUTPUTS * pixels).enumerate().for_each(|(task, out)| {
+            let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
+            dots::multiply(level, rows, x, &blocks, pixels, out);
         });
         let products = &*products;
         for_pieces(whole, (pixels, channels), |_, to| {
             let mut sums = vec![0.0; channels];
             for pixel in 0..pixels {
-                sums.iter_mut().zip(products.chunks_exact(width)).for_each(|(sum, row)| *sum = row[pixel]);
+                sums.iter_mut().zip(products.chunks_exact(pixels)).for_each(|(sum, row)| *sum = row[pixel]);
                 tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
             }
         });
     });
+}
+
+/// A block for every tap: the pixels of y whose product with it is not with the zeros around x, and the pixels of x that these read.
+fn tap_blocks(g: &Geometry) -> Vec<Block> {
+    let [h, w, c, stride, pad] = [g.h, g.w, g.c, g.stride, g.pad].map(|extent| extent as usize);
+    let read = |at: usize, tap: usize, extent: usize| (at * stride + tap).checked_sub(pad).filter(|at| *at < extent);
+    let block = |tap: usize| {
+        let (p, q) = (tap / g.kw as usize, tap % g.kw as usize);
+        let pixels = 0..(g.n * g.oh * g.ow) as usize;
+        let columns = pixels.filter_map(|pixel| {
+            let (n, i, j) = locate(pixel, g.oh as usize, g.ow as usize);
+            Some((pixel, ((n * h + read(i, p, h)?) * w + read(j, q, w)?) * c))
+        });
+        Block { depth: tap * c..(tap + 1) * c, columns: columns.collect() }
+    };
+    (0..(g.kh * g.kw) as usize).map(block).collect()
 }
 
 /// As one matrix product whose left matrix is gathered.

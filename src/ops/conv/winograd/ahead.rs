@@ -1,34 +1,31 @@
-//! Prefetching while the products are computed, which wait for no memory: pieces of tensors are touched a few cache lines at a time, one
-//! share before each plane. Decides nothing about results.
+//! Prefetching while products are computed, which wait for no memory: runs of tensors are handed out piece by piece, one for each plane, to
+//! be asked for a cache line at a time. Decides nothing about results.
 
 use super::PLANES;
-use crate::backend::cpu::simd::{PANEL, prefetch};
+use crate::backend::cpu::simd::PANEL;
 
-/// Pieces of memory that will be needed soon.
+/// Runs of memory that will be needed soon.
 #[derive(Default)]
 pub(super) struct Ahead<'a> {
-    pieces: Vec<&'a [f32]>,
-    lines: usize,
-    /// The piece and the number in it that come next.
-    next: (usize, usize),
+    runs: Vec<&'a [f32]>,
+    /// The run that is handed out, and numbers of all runs.
+    next: usize,
+    numbers: usize,
 }
 
 impl<'a> Ahead<'a> {
-    pub fn add(&mut self, piece: &'a [f32]) {
-        self.lines += piece.len().div_ceil(PANEL);
-        self.pieces.push(piece);
+    pub fn add(&mut self, run: &'a [f32]) {
+        self.numbers += run.len();
+        self.runs.push(run);
     }
 
-    /// Touches the share of a plane.
-    pub fn touch(&mut self, plane: usize) {
-        let share = (plane + 1) * self.lines / PLANES - plane * self.lines / PLANES;
-        for _ in 0..share {
-            while self.pieces.get(self.next.0).is_some_and(|piece| self.next.1 >= piece.len()) {
-                self.next = (self.next.0 + 1, 0);
-            }
-            let Some(piece) = self.pieces.get(self.next.0) else { return };
-            prefetch(piece, self.next.1);
-            self.next.1 += PANEL;
-        }
+    /// What to ask for during one plane: a third more than its share, since no piece goes past the end of a run.
+    pub fn piece(&mut self) -> &'a [f32] {
+        let Some(run) = self.runs.get_mut(self.next) else { return &[] };
+        let share = (self.numbers * 4 / 3).div_ceil(PLANES).next_multiple_of(PANEL);
+        let (piece, rest) = run.split_at(share.min(run.len()));
+        *run = rest;
+        self.next += usize::from(rest.is_empty());
+        piece
     }
 }

@@ -44,7 +44,7 @@ impl Filters<'_> {
     #[inline(always)]
     fn look_ahead(&self, depth: usize, column: usize) {
         for tap in 0..9 {
-            prefetch(self.w, (column * 9 + tap) * self.channels + depth);
+            prefetch(self.w.as_ptr().wrapping_add((column * 9 + tap) * self.channels + depth));
         }
     }
 }

@@ -133,7 +133,7 @@ impl Pair<'_> {
                     e.tile_rows(next, |row| ahead.add(&dy[row]));
                 }
                 let (du, later) = ((&mut *du, columns), from > tiles.start);
-                gemm::multiply_planes(self.level, planes, extent, left, right, du, later, |plane| ahead.touch(plane));
+                gemm::multiply_planes(self.level, planes, extent, left, right, du, later, || ahead.piece());
             }
             let first = self.outputs * GROUP;
             let count = rows.min(e.o - first);

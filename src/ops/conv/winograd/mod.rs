@@ -37,16 +37,17 @@ pub(super) const NOISE: f64 = 31.4;
 const PLANES: usize = 36;
 /// Channels of the result that are worked on together: four panels.
 const GROUP: usize = 4 * PANEL;
-/// Depth of the filters that are transformed at a time where they are not kept: 36 x 64 x 64 numbers stay in the L2 cache.
-const DEPTH: usize = 64;
+/// Depth of the filters that are transformed at a time where they are not kept: 36 x 32 x 64 numbers stay in the L2 cache beside the
+/// transforms of x and the products of a few tiles.
+const DEPTH: usize = 32;
 /// Up to so many tiles the filters' transforms are not kept but made where they are used, unless they are small.
 const FEW: usize = 96;
 /// Bytes of transformed filters that stay in an L2 cache beside a few tiles.
 const SMALL: usize = 700_000;
 /// Tiles that are transformed together.
 const BLOCK: usize = 12;
-/// Bytes of x and y from which on they are prefetched, as no cache holds them from one layer to the next.
-const LARGE: usize = 8 << 20;
+/// Bytes of x and y from which on they are prefetched: no second-level cache holds them from one layer to the next.
+const LARGE: usize = 2 << 20;
 
 const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(PANEL)
@@ -137,7 +138,7 @@ impl<'a> Correlation<'a> {
                     let u = &mut u[..group_len(depth, width)];
                     self.transform(group, from..from + depth, u);
                     let real = depth.min(e.c - from);
-                    self.multiply((tiles, real, width), &v[from..], u, m, from > 0, |_| {});
+                    self.multiply((tiles, real, width), &v[from..], u, m, from > 0, || &[]);
                 }
             });
         });
@@ -163,7 +164,8 @@ impl<'a> Correlation<'a> {
         let block = if 4 * u.len() <= SMALL { BLOCK } else { 4 * BLOCK };
         let (v_len, m_len) = (block * stride(channels), block * stride(GROUP));
         let patch_len = (PLANES * channels).max(PATCH);
-        let strips = block.div_ceil(e.tiles_across());
+        // At least four pieces: fewer would leave threads without work.
+        let strips = block.div_ceil(e.tiles_across()).min((e.strips() / 4).max(1));
         let large = 4 * (x.len() + to.y.len()) > LARGE;
         for_strips(e, to, strips, |piece| {
             self.scratch.of_worker(v_len + m_len + patch_len, |memory| {
@@ -178,7 +180,7 @@ impl<'a> Correlation<'a> {
                         if large && group == 0 {
                             self.look_ahead(x, piece, &tiles, &mut ahead);
                         }
-                        self.multiply(size, v, u, m, false, |plane| ahead.touch(plane));
+                        self.multiply(size, v, u, m, false, || ahead.piece());
                         self.finish(m, tiles.clone(), group, patch, piece);
                     }
                 }
@@ -206,14 +208,14 @@ impl<'a> Correlation<'a> {
     }
 
     /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
-    fn multiply(
+    fn multiply<'b>(
         &self,
         (tiles, depth, width): (usize, usize, usize),
         v: &[f32],
         u: &[f32],
         m: &mut [f32],
         accumulate: bool,
-        before: impl FnMut(usize),
+        ahead: impl FnMut() -> &'b [f32],
     ) {
         let channels = padded(self.extents.c);
         let planes =
@@ -221,7 +223,7 @@ impl<'a> Correlation<'a> {
         let extent = Extent { rows: tiles, depth, panels: width / PANEL };
         let left = Left { data: v, row_stride: stride(channels), depth_stride: 1 };
         let right = Right::in_place(u, width);
-        gemm::multiply_planes(self.level, planes, extent, left, right, (m, stride(width)), accumulate, before);
+        gemm::multiply_planes(self.level, planes, extent, left, right, (m, stride(width)), accumulate, ahead);
     }
 
     fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
