@@ -3,6 +3,7 @@
 mod c;
 mod engine;
 mod examples;
+mod memory;
 #[path = "../weights/mod.rs"]
 mod weights;
 
