@@ -11,6 +11,7 @@
 
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::pairs::{self, Target, Words};
 use crate::backend::cpu::simd::Level;
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
@@ -267,20 +268,44 @@ fn wide<N: Number>(numbers: &[N]) -> Cow<'_, [f32]> {
 fn forward_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.rows as usize, product.depth as usize, product.columns as usize);
-    let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
     let (sums, scratch) = args.output::<f32>(0).split_at_mut(product.bytes() / 4);
     let (packed, transposed) = scratch.split_at_mut(gemm::packed_len(k, n));
-    gemm::pack_columns(&x, n, k, packed);
     let width = gemm::panels(n) * PANEL;
-    let right = Right::packed(packed, k);
-    transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
-        let extent = Extent { rows: out.len() / width, depth: k, panels: gemm::panels(n) };
-        let left = Left { data: &w[task * OUTPUTS * k..], row_stride: k, depth_stride: 1 };
-        gemm::multiply(args.level, extent, left, right, out, width, false);
-    });
+    if N::TYPE == Type::Bf16 && args.level.multiplies_bf16() && k.is_multiple_of(2) {
+        forward_pairs((args.input(0), args.input(1)), (n, k / 2), args.level, packed, transposed);
+    } else {
+        let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
+        gemm::pack_columns(&x, n, k, packed);
+        let right = Right::packed(packed, k);
+        transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
+            let extent = Extent { rows: out.len() / width, depth: k, panels: gemm::panels(n) };
+            let left = Left { data: &w[task * OUTPUTS * k..], row_stride: k, depth_stride: 1 };
+            gemm::multiply(args.level, extent, left, right, out, width, false);
+        });
+    }
     for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
         sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * width + row]);
     }
+}
+
+/// The same product of bf16 pairs, where they are multiplied as they are: w in half the bytes, which is what takes the time.
+fn forward_pairs(
+    (x, w): (&[f32], &[u32]),
+    (n, words): (usize, usize),
+    level: Level,
+    packed: &mut [f32],
+    transposed: &mut [f32],
+) {
+    let width = gemm::panels(n) * PANEL;
+    let packed = &mut packed[..gemm::packed_len(words, n)];
+    gemm::pack_columns(x, n, words, packed);
+    let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
+    transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
+        let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(n) };
+        let left = Words { data: &w[task * OUTPUTS * words..], outer: words, depth: 1 };
+        let target = Target { out, stride: width, accumulate: false };
+        pairs::multiply_bf16(level, extent, [left, right], target);
+    });
 }
 
 /// dx = dy w, a piece of the columns to each task; w's rows are the right matrix, read in place.

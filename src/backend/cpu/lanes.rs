@@ -5,6 +5,7 @@
 //! processor has. So whoever holds lanes may use them, and every access to memory is checked against its slice.
 
 use super::simd::{Level, PANEL, Portable, Vector};
+use half::bf16;
 use std::marker::PhantomData;
 use std::ops::{Add, Mul, Sub};
 
@@ -32,7 +33,7 @@ pub fn run(level: Level, job: impl Job) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2(job),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(job),
+            Level::Avx512 | Level::Avx512Bf16 => avx512(job),
             #[cfg(not(target_arch = "x86_64"))]
             _ => job.run(Simd::<Portable>(PhantomData)),
         }
@@ -70,6 +71,14 @@ impl<V: Vector> Simd<V> {
         // SAFETY: this token proves the instruction set; the check keeps the sixteen inside the slice.
         Lanes(unsafe { V::load(from.as_ptr().add(at)) })
     }
+
+    /// As [`Simd::load`], of numbers in bf16; exact.
+    #[inline(always)]
+    pub fn load_bf16(self, from: &[bf16], at: usize) -> Lanes<V> {
+        check(from.len(), at);
+        // SAFETY: this token proves the instruction set; the check keeps the sixteen inside the slice.
+        Lanes(unsafe { V::load_bf16(from.as_ptr().add(at)) })
+    }
 }
 
 impl<V: Vector> Lanes<V> {
@@ -79,6 +88,36 @@ impl<V: Vector> Lanes<V> {
         check(to.len(), at);
         // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
         unsafe { self.0.store(to.as_mut_ptr().add(at)) }
+    }
+
+    /// As [`Lanes::store`], rounded to bf16, to nearest, ties to even; a NaN stays one.
+    #[inline(always)]
+    pub fn store_bf16(self, to: &mut [bf16], at: usize) {
+        check(to.len(), at);
+        // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
+        unsafe { self.0.store_bf16(to.as_mut_ptr().add(at)) }
+    }
+
+    /// As [`Lanes::store`], the lower halves of the bit patterns.
+    #[inline(always)]
+    pub fn store_halves(self, to: &mut [i16], at: usize) {
+        check(to.len(), at);
+        // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
+        unsafe { self.0.store_halves(to.as_mut_ptr().add(at)) }
+    }
+
+    /// The larger of this one, which has no signs, and the size of `b`; a NaN is larger than all numbers.
+    #[inline(always)]
+    pub fn larger_size(self, b: Self) -> Self {
+        // SAFETY: lanes exist only where their instruction set does.
+        Lanes(unsafe { self.0.larger_size(b.0) })
+    }
+
+    /// The lower halves of the bit patterns of both, as bit patterns: those of `b` above.
+    #[inline(always)]
+    pub fn halves(self, b: Self) -> Self {
+        // SAFETY: lanes exist only where their instruction set does.
+        Lanes(unsafe { self.0.halves(b.0) })
     }
 
     /// `self + a * b`, rounded once where the instruction set can.

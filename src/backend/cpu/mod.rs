@@ -5,6 +5,7 @@
 pub mod chains;
 pub mod gemm;
 pub mod lanes;
+pub mod pairs;
 mod scratch;
 pub mod simd;
 mod tile;

@@ -3,6 +3,7 @@
 use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
+use super::narrow;
 use super::wide::{Wide, widen};
 use super::winograd::Correlation;
 use super::{
@@ -14,7 +15,7 @@ use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, bf16, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, mismatch};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ static FORWARD: Entries = Entries::new(
         "conv_forward_bf16_any",
     ],
     forward_host::<f32>,
-    forward_host::<bf16>,
+    narrow::forward_host,
 );
 
 impl Conv {
@@ -174,7 +175,8 @@ pub(super) fn forward_workspace(filter: Desc) -> usize {
     4 * gemm::packed_len(filter.shape.image(), filter.shape.n)
 }
 
-fn forward_host<T: Number>(mut args: HostArgs) {
+/// Computes in f32, whatever the tensors are.
+pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
     let [x, w, residual, z] = [0, 1, 4, 5].map(|read| widen(args.input::<T>(read)));
     let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual, z: &z };
@@ -186,7 +188,7 @@ fn forward_host<T: Number>(mut args: HostArgs) {
             Correlation::forward(&g, &w, tail, (args.level, args.scratch)).run(&x, whole);
         }
         Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
-        Algorithm::Gathered => multiply(&g, (&x, &w, packed), tail, args.level, whole),
+        _ => multiply(&g, (&x, &w, packed), tail, args.level, whole),
     }
     y.finish();
     before.finish();
@@ -209,14 +211,19 @@ fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratc
             let left = Left { data: &w[index * 24 * depth..], row_stride: depth, depth_stride: 1 };
             gemm::multiply(level, extent, left, Right::packed(packed, depth), products, width, false);
         });
-        let products = &*products;
-        for_pieces(whole, (pixels, channels), |_, to| {
-            let mut sums = vec![0.0; channels];
-            for pixel in 0..pixels {
-                sums.iter_mut().zip(products.chunks_exact(width)).for_each(|(sum, row)| *sum = row[pixel]);
-                tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
-            }
-        });
+        finish_columns(products, tail, (pixels, channels), whole);
+    });
+}
+
+/// Finishes products whose rows are channels and whose columns are pixels.
+pub(super) fn finish_columns(products: &[f32], tail: Tail, (pixels, channels): (usize, usize), whole: Written) {
+    let width = gemm::panels(pixels) * PANEL;
+    for_pieces(whole, (pixels, channels), |_, to| {
+        let mut sums = vec![0.0; channels];
+        for pixel in 0..pixels {
+            sums.iter_mut().zip(products.chunks_exact(width)).for_each(|(sum, row)| *sum = row[pixel]);
+            tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
+        }
     });
 }
 

@@ -2,7 +2,10 @@
 //!
 //! A bf16 graph on the cpu is for comparison, not for speed, so whole tensors are converted. Knows nothing of convolutions.
 
-use crate::ops::{Number, Type};
+use crate::backend::cpu::gemm::PANEL;
+use crate::backend::cpu::lanes::{Job, Simd};
+use crate::backend::cpu::simd::Vector;
+use crate::ops::{Number, Type, bf16};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -36,6 +39,46 @@ impl<'a, T: Number> Wide<'a, T> {
     pub fn finish(self) {
         if T::TYPE != Type::F32 {
             self.numbers.par_iter_mut().zip(&self.wide).for_each(|(number, wide)| *number = T::round(*wide));
+        }
+    }
+}
+
+/// Widens bf16 on one core; exact. As many numbers as there are on both sides.
+pub(super) struct Widen<'a> {
+    pub from: &'a [bf16],
+    pub to: &'a mut [f32],
+}
+
+impl Job for Widen<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let length = self.from.len().min(self.to.len());
+        let whole = length / PANEL * PANEL;
+        for at in (0..whole).step_by(PANEL) {
+            simd.load_bf16(self.from, at).store(self.to, at);
+        }
+        for at in whole..length {
+            self.to[at] = self.from[at].widen();
+        }
+    }
+}
+
+/// Rounds to bf16 on one core.
+pub(super) struct Round<'a> {
+    pub from: &'a [f32],
+    pub to: &'a mut [bf16],
+}
+
+impl Job for Round<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let length = self.from.len().min(self.to.len());
+        let whole = length / PANEL * PANEL;
+        for at in (0..whole).step_by(PANEL) {
+            simd.load(self.from, at).store_bf16(self.to, at);
+        }
+        for at in whole..length {
+            self.to[at] = bf16::round(self.from[at]);
         }
     }
 }

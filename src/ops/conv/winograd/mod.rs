@@ -13,7 +13,10 @@
 
 mod ahead;
 mod filter;
+mod fixed;
 mod gradient;
+mod near;
+mod rounded;
 mod tiles;
 mod transform;
 
@@ -26,10 +29,13 @@ use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
+pub(super) use fixed::{Fixed, Operands};
 pub(super) use gradient::FilterGradient;
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::ops::Range;
 use tiles::{Extents, Finish, OutputTiles, PATCH, Piece, for_strips, input_tiles, plane, stride};
+use transform::{Filter, Output};
 
 /// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of this file.
 pub(super) const NOISE: f64 = 31.4;
@@ -202,7 +208,8 @@ impl<'a> Correlation<'a> {
     }
 
     fn transform(&self, group: usize, depths: Range<usize>, u: &mut [f32]) {
-        lanes::run(self.level, Transform { source: self.filters, columns: self.extents.o, group, depths, u });
+        let axis = PhantomData::<Filter>;
+        lanes::run(self.level, Transform { axis, source: self.filters, columns: self.extents.o, group, depths, u });
     }
 
     /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
@@ -226,7 +233,8 @@ impl<'a> Correlation<'a> {
 
     fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
         let width = group_width(self.extents.o, group);
-        let tiles = OutputTiles { extents: &self.extents, finish: &self.finish, m, tiles, group, width, patch, piece };
-        lanes::run(self.level, tiles);
+        let (extents, finish) = (&self.extents, &self.finish);
+        let axis = PhantomData::<Output>;
+        lanes::run(self.level, OutputTiles { axis, extents, finish, m, tiles, group, width, patch, piece });
     }
 }

@@ -1,6 +1,6 @@
 //! Tiles of 4x4 pixels of the result: where they lie, the 6x6 pixels that each one reads, and how it is finished and written.
 
-use super::transform::{Axis, Input, Output, OutputTransposed, columns, transform};
+use super::transform::{Axis, Input, OutputTransposed, columns, transform};
 use super::{GROUP, PLANES, padded};
 use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps};
 use crate::backend::cpu::simd::{PANEL, Vector};
@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Pixels of a tile along each axis, and of the window that it reads.
 pub(super) const TILE: usize = 4;
-const WINDOW: usize = 6;
+pub(super) const WINDOW: usize = 6;
 
 /// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, y is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +28,10 @@ pub(super) struct Extents {
 
 /// Image, and first row and column of a tile in y.
 #[derive(Clone, Copy)]
-struct Place {
-    n: usize,
-    row: usize,
-    column: usize,
+pub(super) struct Place {
+    pub n: usize,
+    pub row: usize,
+    pub column: usize,
 }
 
 impl Extents {
@@ -56,7 +56,7 @@ impl Extents {
     }
 
     /// Tiles cut where a row of tiles ends, with the place of the first and the count of each run.
-    fn runs(&self, tiles: Range<usize>, mut run: impl FnMut(Place, usize)) {
+    pub fn runs(&self, tiles: Range<usize>, mut run: impl FnMut(Place, usize)) {
         let mut from = tiles.start;
         while from < tiles.end {
             let to = ((from / self.tiles_across() + 1) * self.tiles_across()).min(tiles.end);
@@ -242,8 +242,8 @@ pub(super) struct Finish<'a> {
 pub(super) struct Piece<'a> {
     pub tiles: Range<usize>,
     /// Where the piece begins in y.
-    first: usize,
-    to: Written<'a>,
+    pub first: usize,
+    pub to: Written<'a>,
 }
 
 impl Piece<'_> {
@@ -288,8 +288,9 @@ fn take<'a>(slice: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
     own
 }
 
-/// Transforms tiles of one group of channels back and writes them finished. Needs a patch of [`PATCH`] numbers.
-pub(super) struct OutputTiles<'a, 'b> {
+/// Transforms tiles of one group of channels back by the matrix `A` and writes them finished. Needs a patch of [`PATCH`] numbers.
+pub(super) struct OutputTiles<'a, 'b, A> {
+    pub axis: PhantomData<A>,
     pub extents: &'a Extents,
     pub finish: &'a Finish<'a>,
     /// The products `[tile][36][width]` of `tiles`.
@@ -313,7 +314,7 @@ struct Part {
     channels: usize,
 }
 
-impl Job for OutputTiles<'_, '_> {
+impl<A: Axis<WINDOW, TILE>> Job for OutputTiles<'_, '_, A> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let (e, finish, width) = (self.extents, self.finish, self.width);
@@ -328,9 +329,9 @@ impl Job for OutputTiles<'_, '_> {
             let steps = Steps { at: at - *begin, ..from };
             if part.channels == width {
                 let operands = (finish.residual, finish.z, from);
-                finish_tile(simd, (m, width, first), part, finish, operands, (to, steps));
+                finish_tile::<A, V>(simd, (m, width, first), part, finish, operands, (to, steps));
             } else {
-                ragged(simd, (m, width, first), part, finish, from, (to, steps), self.patch);
+                ragged::<A, V>(simd, (m, width, first), part, finish, from, (to, steps), self.patch);
             }
         }
     }
@@ -338,7 +339,7 @@ impl Job for OutputTiles<'_, '_> {
 
 /// A tile whose channels fill no panel is finished in the patch.
 #[inline(always)]
-fn ragged<V: Vector>(
+fn ragged<A: Axis<WINDOW, TILE>, V: Vector>(
     simd: Simd<V>,
     m: (&[f32], usize, usize),
     part: Part,
@@ -365,7 +366,7 @@ fn ragged<V: Vector>(
     let z = if finish.z.is_empty() { &[] } else { &*z };
     let before = if to.before.is_empty() { &mut [] } else { before };
     let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
-    finish_tile(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
+    finish_tile::<A, V>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
     copy(part, (written.y, patch_steps), (to.y, steps));
     if !to.before.is_empty() {
         copy(part, (written.before, patch_steps), (to.before, steps));
@@ -374,7 +375,7 @@ fn ragged<V: Vector>(
 
 /// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
 #[inline(always)]
-fn finish_tile<V: Vector>(
+fn finish_tile<A: Axis<WINDOW, TILE>, V: Vector>(
     simd: Simd<V>,
     (m, width, first): (&[f32], usize, usize),
     part: Part,
@@ -388,13 +389,13 @@ fn finish_tile<V: Vector>(
         let bias = simd.load(&finish.bias, first + channel);
         let slope = simd.load(&finish.slope, first + channel);
         let (from, steps) = (from.after(channel), steps.after(channel));
-        let half = columns::<Output, V, 6, 4>(simd, m, source.after(channel));
+        let half = columns::<A, V, WINDOW, TILE>(simd, m, source.after(channel));
         let (residual, z) = (part.grid(residual, from), part.grid(z, from));
         let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
         let (Some(mut y), mut before) = (y, before) else { return };
         let (mut slopes, mut biases) = (zero, zero);
         for (i, row) in half.into_iter().enumerate().take(part.rows) {
-            let mut row = Output::apply(simd, row);
+            let mut row = A::apply(simd, row);
             for sum in &mut row {
                 *sum = *sum + bias;
             }
