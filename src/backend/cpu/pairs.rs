@@ -120,17 +120,20 @@ trait Sums: Copy {
     type Wide: Vector;
     /// Whether they are integers, which are scaled.
     const SCALED: bool;
-    /// Sixteen words of the right matrix.
-    type Right: Copy;
+    /// Sixteen words of the right matrix, or the same one sixteen times.
+    type Words: Copy;
     /// # Safety
     /// As for the trait.
     unsafe fn zero() -> Self;
     /// # Safety
     /// As for the trait.
-    unsafe fn load(right: *const u32) -> Self::Right;
+    unsafe fn load(right: *const u32) -> Self::Words;
+    /// # Safety
+    /// As for the trait; `left` points to one word.
+    unsafe fn splat(left: *const u32) -> Self::Words;
     /// # Safety
     /// As for the trait.
-    unsafe fn add(self, left: u32, right: Self::Right) -> Self;
+    unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self;
     /// # Safety
     /// As for the trait.
     unsafe fn wide(self) -> Self::Wide;
@@ -197,38 +200,65 @@ unsafe fn each_tile<S: Sums, const ROWS: usize, const PANELS: usize>(block: Bloc
 /// As for [`each_group`]; `ROWS` rows from `row` on and `PANELS` panels are inside the block.
 #[inline(always)]
 unsafe fn tile<S: Sums, const ROWS: usize, const PANELS: usize>(block: Block, row: usize) {
+    let Block { a_row, a_depth, b_panel, b_depth, c_row, .. } = block;
     // SAFETY: rows `row..row + ROWS` and panels `0..PANELS` are inside the block.
     unsafe {
-        let mut a = block.a.add(row * block.a_row);
+        let mut a = block.a.add(row * a_row);
         let mut b = block.b;
         let mut sums = [[S::zero(); PANELS]; ROWS];
         for _ in 0..block.extent.depth {
             let mut right = [S::load(b); PANELS];
-            for (p, right) in right.iter_mut().enumerate().skip(1) {
-                *right = S::load(b.add(p * block.b_panel));
+            for (p, right) in right.iter_mut().enumerate() {
+                *right = S::load(b.add(p * b_panel));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let left = *a.add(r * block.a_row);
+                let left = S::splat(a.add(r * a_row));
                 for (sum, right) in sums.iter_mut().zip(&right) {
                     *sum = sum.add(left, *right);
                 }
             }
-            a = a.wrapping_add(block.a_depth);
-            b = b.wrapping_add(block.b_depth);
+            a = a.wrapping_add(a_depth);
+            b = b.wrapping_add(b_depth);
+        }
+        let c = block.c.add(row * c_row);
+        let mut columns = [<S::Wide as Vector>::zero(); PANELS];
+        if S::SCALED {
+            for (p, column) in columns.iter_mut().enumerate() {
+                *column = <S::Wide as Vector>::load(block.column_scales.add(p * PANEL));
+            }
         }
         for (r, sums) in sums.iter().enumerate() {
-            for (p, sum) in sums.iter().enumerate() {
-                let to = block.c.add((row + r) * block.c_row + p * PANEL);
-                let mut value = sum.wide();
-                if S::SCALED {
-                    let columns = <S::Wide as Vector>::load(block.column_scales.add(p * PANEL));
-                    value = value.times(columns.times(<S::Wide as Vector>::splat(*block.row_scales.add(row + r))));
-                }
-                if block.accumulate {
-                    value = value.plus(<S::Wide as Vector>::load(to));
-                }
-                value.store(to);
+            let to = c.add(r * c_row);
+            let mut wide = columns;
+            for (wide, sum) in wide.iter_mut().zip(sums) {
+                *wide = sum.wide();
             }
+            if S::SCALED {
+                let scale = <S::Wide as Vector>::splat(*block.row_scales.add(row + r));
+                for (wide, column) in wide.iter_mut().zip(&columns) {
+                    *wide = wide.times(scale.times(*column));
+                }
+            }
+            finish::<S::Wide, PANELS>(wide, to, block.accumulate);
+        }
+    }
+}
+
+/// Writes one row of a tile.
+///
+/// # Safety
+/// On a processor that has `V`; `to` is valid for `PANELS` vectors.
+#[inline(always)]
+unsafe fn finish<V: Vector, const PANELS: usize>(mut row: [V; PANELS], to: *mut f32, accumulate: bool) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        if accumulate {
+            for (p, value) in row.iter_mut().enumerate() {
+                *value = value.plus(V::load(to.add(p * PANEL)));
+            }
+        }
+        for (p, value) in row.iter().enumerate() {
+            value.store(to.add(p * PANEL));
         }
     }
 }
@@ -243,7 +273,7 @@ struct PlainBf16([f32; PANEL]);
 
 impl Sums for PlainIntegers {
     type Wide = Portable;
-    type Right = [u32; PANEL];
+    type Words = [u32; PANEL];
     const SCALED: bool = true;
 
     #[inline(always)]
@@ -251,17 +281,22 @@ impl Sums for PlainIntegers {
         PlainIntegers([0; PANEL])
     }
     #[inline(always)]
-    unsafe fn load(right: *const u32) -> Self::Right {
+    unsafe fn load(right: *const u32) -> Self::Words {
         // SAFETY: 16 words are readable; the array type has no stricter alignment.
         unsafe { right.cast::<[u32; PANEL]>().read() }
     }
     #[inline(always)]
-    unsafe fn add(self, left: u32, right: Self::Right) -> Self {
-        let [low, high] = [left as i16, (left >> 16) as i16].map(i32::from);
+    unsafe fn splat(left: *const u32) -> Self::Words {
+        // SAFETY: as promised by the caller.
+        [unsafe { *left }; PANEL]
+    }
+    #[inline(always)]
+    unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self {
+        let both = |word: u32| [word as i16, (word >> 16) as i16].map(i32::from);
         // Wraps where the instruction does, which only numbers that are no numbers can bring about.
         let sum = |lane: usize| {
-            let right = [right[lane] as i16, (right[lane] >> 16) as i16].map(i32::from);
-            self.0[lane].wrapping_add((low * right[0]).wrapping_add(high * right[1]))
+            let (left, right) = (both(left[lane]), both(right[lane]));
+            self.0[lane].wrapping_add((left[0] * right[0]).wrapping_add(left[1] * right[1]))
         };
         PlainIntegers(std::array::from_fn(sum))
     }
@@ -274,7 +309,7 @@ impl Sums for PlainIntegers {
 
 impl Sums for PlainBf16 {
     type Wide = Portable;
-    type Right = [u32; PANEL];
+    type Words = [u32; PANEL];
     const SCALED: bool = false;
 
     #[inline(always)]
@@ -282,17 +317,21 @@ impl Sums for PlainBf16 {
         PlainBf16([0.0; PANEL])
     }
     #[inline(always)]
-    unsafe fn load(right: *const u32) -> Self::Right {
+    unsafe fn load(right: *const u32) -> Self::Words {
         // SAFETY: 16 words are readable; the array type has no stricter alignment.
         unsafe { right.cast::<[u32; PANEL]>().read() }
     }
     #[inline(always)]
-    unsafe fn add(self, left: u32, right: Self::Right) -> Self {
+    unsafe fn splat(left: *const u32) -> Self::Words {
+        // SAFETY: as promised by the caller.
+        [unsafe { *left }; PANEL]
+    }
+    #[inline(always)]
+    unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self {
         let both = |word: u32| [word as u16, (word >> 16) as u16].map(|bits| bf16::from_bits(bits).to_f32());
-        let [low, high] = both(left);
         let sum = |lane: usize| {
-            let right = both(right[lane]);
-            self.0[lane] + low * right[0] + high * right[1]
+            let (left, right) = (both(left[lane]), both(right[lane]));
+            self.0[lane] + left[0] * right[0] + left[1] * right[1]
         };
         PlainBf16(std::array::from_fn(sum))
     }
@@ -335,7 +374,7 @@ mod x86 {
 
     impl Sums for Integers {
         type Wide = Avx512;
-        type Right = __m512i;
+        type Words = __m512i;
         const SCALED: bool = true;
 
         #[inline(always)]
@@ -349,9 +388,14 @@ mod x86 {
             unsafe { _mm512_loadu_si512(right.cast()) }
         }
         #[inline(always)]
-        unsafe fn add(self, left: u32, right: __m512i) -> Self {
+        unsafe fn splat(left: *const u32) -> __m512i {
+            // SAFETY: the word is readable.
+            unsafe { _mm512_set1_epi32(*left as i32) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, left: __m512i, right: __m512i) -> Self {
             // SAFETY: the caller runs on a processor with AVX512_VNNI.
-            unsafe { Integers(_mm512_dpwssd_epi32(self.0, _mm512_set1_epi32(left as i32), right)) }
+            unsafe { Integers(_mm512_dpwssd_epi32(self.0, left, right)) }
         }
         #[inline(always)]
         unsafe fn wide(self) -> Avx512 {
@@ -362,7 +406,7 @@ mod x86 {
 
     impl Sums for Bf16 {
         type Wide = Avx512;
-        type Right = __m512i;
+        type Words = __m512i;
         const SCALED: bool = false;
 
         #[inline(always)]
@@ -376,10 +420,15 @@ mod x86 {
             unsafe { _mm512_loadu_si512(right.cast()) }
         }
         #[inline(always)]
-        unsafe fn add(self, left: u32, right: __m512i) -> Self {
+        unsafe fn splat(left: *const u32) -> __m512i {
+            // SAFETY: the word is readable.
+            unsafe { _mm512_set1_epi32(*left as i32) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, left: __m512i, right: __m512i) -> Self {
             // SAFETY: the caller runs on a processor with AVX512_BF16; both types are 512 bits of anything.
             unsafe {
-                let left: __m512bh = std::mem::transmute(_mm512_set1_epi32(left as i32));
+                let left: __m512bh = std::mem::transmute(left);
                 let right: __m512bh = std::mem::transmute(right);
                 Bf16(_mm512_dpbf16_ps(self.0, left, right))
             }
