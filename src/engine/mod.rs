@@ -20,6 +20,7 @@
 pub mod network;
 pub mod picture;
 
+pub use crate::model::config::Precision;
 pub use picture::{Image, Prepared};
 
 use crate::backend::{self, Choice};
@@ -93,6 +94,11 @@ impl Loaded {
     /// What goes into the networks. Where nothing is said 24x28 pictures are low resolution and all others are high.
     pub fn with_input(self, input: Source) -> Self {
         Loaded { input: Some(input), ..self }
+    }
+
+    /// In what to compute: f32 where nothing is said; bf16 is faster where the device has it, and less exact.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Loaded { network: self.network.in_precision(Some(precision)), ..self }
     }
 
     /// Opens the device. The networks get there with the first pictures.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
 use crate::graph::{Graph, Plan, Program, Times, largest_batch};
-use crate::model::config::Config;
+use crate::model::config::{Config, Precision};
 use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::HR;
 use serde_json::json;
@@ -70,6 +70,14 @@ impl Network {
         Network { model, tensors: Arc::new(tensors), calibration: None }
     }
 
+    /// This network, to be computed in a precision: what its filters and activations are rounded to on the device. Where nothing is
+    /// said it stays as it is, which is f32 for one that was read.
+    pub fn in_precision(mut self, precision: Option<Precision>) -> Self {
+        let train = &mut self.model.config.train;
+        train.precision = precision.unwrap_or(train.precision);
+        self
+    }
+
     /// What the model says about itself: a pure function of its configuration, its parts and their extents.
     pub fn metadata(&self) -> serde_json::Value {
         let mut metadata = self.model.config.model_json();
@@ -128,9 +136,8 @@ impl Network {
         let (graph, values): (Graph, Inference) = model::inference(&self.model, source, batch)?;
         let bytes = |batch| Ok(model::inference(&self.model, source, batch)?.0.plan().memory_bytes());
         let program = load(device, graph.plan(), batch, bytes)?;
-        for (parameter, offset) in self.model.inference_parameters().placed() {
-            program.write_store(offset, &parameter.to_memory(&self.tensors[&parameter.name].data))?;
-        }
+        let numbers = |parameter: &Parameter| parameter.to_memory(&self.tensors[&parameter.name].data);
+        self.model.inference_parameters().write(&program, numbers)?;
         let features = self.model.has_recognizer.then_some(self.model.config.model.features);
         Ok(Runner { program, values, source, batch, features: features.unwrap_or(0) })
     }
