@@ -7,7 +7,7 @@ use super::cost::{self, Algorithm};
 use super::epilogue::{Tail, Written};
 use super::forward::{self, finish_columns};
 use super::wide::{Wide, widen};
-use super::winograd::{Fixed, Operands};
+use super::winograd::Fixed;
 use super::{EPILOGUE_BIAS_SUMS, EPILOGUE_PRELU_GRADIENT, Geometry, gather, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, PANEL};
@@ -26,10 +26,10 @@ pub(super) fn forward_host(mut args: HostArgs) {
     }
     match cost::bf16_algorithm(&g) {
         Algorithm::Fixed => {
-            let operands = Operands { bias: args.input(2), slope: args.input(3), residual: args.input(4) };
-            let (x, w) = (args.input(0), args.input(1));
+            let tail = (args.input(2), args.input(3), args.input(4));
             let (y, before) = (args.output(0), args.output(1));
-            Fixed::new(&g, w, operands, (args.level, args.scratch)).run(x, y, before);
+            let to = Written { y, before, ..Written::default() };
+            Fixed::new(&g, args.input(1), tail, (args.level, args.scratch)).run(args.input(0), to);
         }
         Algorithm::FewPixels => few_pixels(&g, args),
         _ => forward::forward_host::<bf16>(args),

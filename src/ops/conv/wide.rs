@@ -55,30 +55,10 @@ impl Job for Widen<'_> {
         let length = self.from.len().min(self.to.len());
         let whole = length / PANEL * PANEL;
         for at in (0..whole).step_by(PANEL) {
-            simd.load_bf16(self.from, at).store(self.to, at);
+            simd.load(self.from, at).store(self.to, at);
         }
         for at in whole..length {
             self.to[at] = self.from[at].widen();
-        }
-    }
-}
-
-/// Rounds to bf16 on one core.
-pub(super) struct Round<'a> {
-    pub from: &'a [f32],
-    pub to: &'a mut [bf16],
-}
-
-impl Job for Round<'_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        let length = self.from.len().min(self.to.len());
-        let whole = length / PANEL * PANEL;
-        for at in (0..whole).step_by(PANEL) {
-            simd.load(self.from, at).store_bf16(self.to, at);
-        }
-        for at in whole..length {
-            self.to[at] = bf16::round(self.from[at]);
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
-pub(super) use fixed::{Fixed, Operands};
+pub(super) use fixed::Fixed;
 pub(super) use gradient::FilterGradient;
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -95,13 +95,7 @@ impl<'a> Correlation<'a> {
     }
 
     fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
-        let vector = |given: &[f32], absent: f32| {
-            let mut vector = if given.is_empty() { vec![absent; extents.o] } else { given.to_vec() };
-            vector.resize(padded(extents.o), absent);
-            vector
-        };
-        let finish =
-            Finish { bias: vector(tail.bias, 0.0), slope: vector(tail.slope, 1.0), residual: tail.residual, z: tail.z };
+        let finish = Finish::new(tail.bias, tail.slope, tail.residual, tail.z, extents.o);
         Correlation { extents, filters, finish, level, scratch }
     }
 

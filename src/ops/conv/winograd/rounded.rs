@@ -1,18 +1,16 @@
-//! Tiles and filters in the Winograd domain as 16-bit integers, and bf16 tensors to and from the f32 that the transforms take. The head of
-//! [`super::fixed`] says what the steps are and why.
+//! Tiles and filters in the Winograd domain as 16-bit integers. The head of [`super::fixed`] says what the steps are and why.
 //!
 //! Two neighbouring channels share a word: a tile is `[36][channels / 2]` words and the step of its largest number; the filters of a
 //! group of results and a slice of channels are `[36][channels / 2][width]` words, then `[36][width]` steps.
 
 use super::near::{GROWTH, NearInput};
-use super::tiles::{Extents, Place, TILE, WINDOW};
+use super::tiles::{Extents, Pictures, WINDOW};
 use super::transform::{Axis, columns};
 use super::{GROUP, PLANES, padded};
 use crate::backend::cpu::gemm::PANEL;
 use crate::backend::cpu::lanes::{Job, Simd, Steps};
 use crate::backend::cpu::simd::Vector;
 use crate::ops::bf16;
-use crate::ops::conv::wide::{Round, Widen};
 use std::ops::Range;
 
 /// Channels whose products are summed in integers.
@@ -28,11 +26,6 @@ const SUM: f32 = 65_480.0;
 const ROUND: f32 = 12_582_912.0;
 /// Sizes below these count as zero, above them as no number, so that no step is either.
 const SIZES: Range<f32> = 1e-30..1e30;
-
-/// f32 of a row of a window that a whole strip of tiles reads.
-pub(super) fn line(e: &Extents) -> usize {
-    (e.tiles_across() * TILE + WINDOW - TILE) * padded(e.c)
-}
 
 /// Words from one plane of a tile to the next, a cache line more than they take.
 pub(super) const fn word_plane(channels: usize) -> usize {
@@ -60,48 +53,13 @@ fn growth(k: usize) -> f32 {
     GROWTH[k / WINDOW] * GROWTH[k % WINDOW]
 }
 
-/// Copies the rows that a strip of tiles reads, `[6][line]`, with zeros around the picture and after its channels.
-pub(super) struct ReadWindow<'a> {
+/// Transforms the windows of tiles and rounds them to steps of their own.
+pub(super) struct RoundTiles<'a> {
     pub extents: &'a Extents,
     pub x: &'a [bf16],
-    /// A tile of the strip.
-    pub place: Place,
-    pub to: &'a mut [f32],
-}
-
-impl Job for ReadWindow<'_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        let (e, channels) = (self.extents, padded(self.extents.c));
-        for (i, to) in self.to.chunks_exact_mut(line(e)).take(WINDOW).enumerate() {
-            let y = self.place.row + i;
-            if !(e.pad..e.h + e.pad).contains(&y) {
-                to.fill(0.0);
-                continue;
-            }
-            let from = &self.x[(self.place.n * e.h + y - e.pad) * e.w * e.c..][..e.w * e.c];
-            let (left, rest) = to.split_at_mut(e.pad * channels);
-            let (inside, right) = rest.split_at_mut(e.w * channels);
-            left.fill(0.0);
-            right.fill(0.0);
-            if channels == e.c {
-                Widen { from, to: inside }.run(simd);
-                continue;
-            }
-            for (to, from) in inside.chunks_exact_mut(channels).zip(from.chunks_exact(e.c)) {
-                to[from.len()..].fill(0.0);
-                Widen { from, to }.run(simd);
-            }
-        }
-    }
-}
-
-/// Transforms tiles of one strip, beginning at number `first` of each row of the window, and rounds them to steps of their own.
-pub(super) struct RoundTiles<'a> {
-    pub window: &'a [f32],
-    pub line: usize,
-    pub channels: usize,
-    pub first: usize,
+    pub tiles: Range<usize>,
+    /// 36 pixels of all channels, for a window that reaches over a border.
+    pub patch: &'a mut [bf16],
     /// Words.
     pub v: &'a mut [f32],
     /// A step for every tile.
@@ -111,21 +69,23 @@ pub(super) struct RoundTiles<'a> {
 impl Job for RoundTiles<'_> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
+        let e = self.extents;
+        let channels = padded(e.c);
+        let pictures = Pictures { numbers: self.x, h: e.h, w: e.w, c: e.c, pad: e.pad, first: 0, width: channels };
         let round = simd.splat(ROUND);
-        let plane = 2 * word_plane(self.channels);
-        for (tile, v) in self.v.chunks_exact_mut(word_stride(self.channels)).enumerate() {
-            let at = self.first + tile * TILE * self.channels;
-            let largest = largest(simd, self.window, at, self.line, WINDOW * self.channels);
-            let (times, step) = scale(largest, TOP);
-            self.steps[tile] = step;
+        let plane = 2 * word_plane(channels);
+        let places = self.v.chunks_exact_mut(word_stride(channels)).zip(self.steps.iter_mut());
+        for (tile, (v, step)) in self.tiles.zip(places) {
+            let (window, from) = pictures.window::<WINDOW>(e.place(tile), self.patch);
+            let (times, own) = scale(largest(simd, window, from, channels), TOP);
+            *step = own;
             let mut factors = [0.0; PLANES];
             for (k, factor) in factors.iter_mut().enumerate() {
                 *factor = times / growth(k);
             }
             let halves: &mut [i16] = bytemuck::cast_slice_mut(v);
-            for channel in (0..self.channels).step_by(PANEL) {
-                let steps = Steps { at: at + channel, row: self.line, column: self.channels };
-                let half = columns::<NearInput, V, WINDOW, WINDOW>(simd, self.window, steps);
+            for channel in (0..channels).step_by(PANEL) {
+                let half = columns::<NearInput, bf16, V, WINDOW, WINDOW>(simd, window, from.after(channel));
                 for (i, row) in half.into_iter().enumerate() {
                     for (j, lanes) in NearInput::apply(simd, row).into_iter().enumerate() {
                         let k = i * WINDOW + j;
@@ -138,14 +98,14 @@ impl Job for RoundTiles<'_> {
     }
 }
 
-/// The largest size in a window of rows of `width` numbers, `line` apart; no number where one of them is none.
+/// The largest size in a window, whose pixels lie side by side in each row; no number where one of them is none.
 #[inline(always)]
-fn largest<V: Vector>(simd: Simd<V>, window: &[f32], at: usize, line: usize, width: usize) -> f32 {
+fn largest<V: Vector>(simd: Simd<V>, window: &[bf16], steps: Steps, channels: usize) -> f32 {
     let mut largest = simd.splat(0.0);
     for i in 0..WINDOW {
-        let row = &window[at + i * line..][..width];
-        for from in (0..width).step_by(PANEL) {
-            largest = largest.larger_size(simd.load(row, from));
+        let row = &window[steps.index(i, 0)..][..WINDOW * channels];
+        for at in (0..row.len()).step_by(PANEL) {
+            largest = largest.larger_size(simd.load(row, at));
         }
     }
     let mut sizes = [0.0f32; PANEL];
@@ -193,60 +153,6 @@ impl Job for RoundFilters<'_> {
                 let high = round.add_product(simd.load(u, (2 * pair + 1) * self.width), times);
                 low.halves(high).store(words, k * FILTER_PLANE + pair * self.width + column);
             }
-        }
-    }
-}
-
-/// Some pixels and channels of a tensor: rows and pixels are so far apart in it, and lie side by side in a copy.
-#[derive(Clone, Copy)]
-pub(super) struct Lines {
-    pub rows: usize,
-    pub pixels: usize,
-    pub channels: usize,
-    pub row: usize,
-    pub pixel: usize,
-}
-
-impl Lines {
-    /// Where each piece that lies side by side in both begins in the tensor, and how long it is.
-    #[inline(always)]
-    fn pieces(self) -> (usize, usize) {
-        if self.pixel == self.channels { (1, self.pixels * self.channels) } else { (self.pixels, self.channels) }
-    }
-}
-
-/// Widens lines to a copy.
-pub(super) struct ReadLines<'a> {
-    pub lines: Lines,
-    pub from: &'a [bf16],
-    pub to: &'a mut [f32],
-}
-
-impl Job for ReadLines<'_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        let (pieces, length) = self.lines.pieces();
-        for (index, to) in self.to.chunks_exact_mut(length).take(pieces * self.lines.rows).enumerate() {
-            let at = index / pieces * self.lines.row + index % pieces * self.lines.pixel;
-            Widen { from: &self.from[at..at + length], to }.run(simd);
-        }
-    }
-}
-
-/// Rounds a copy to lines.
-pub(super) struct WriteLines<'a> {
-    pub lines: Lines,
-    pub from: &'a [f32],
-    pub to: &'a mut [bf16],
-}
-
-impl Job for WriteLines<'_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        let (pieces, length) = self.lines.pieces();
-        for (index, from) in self.from.chunks_exact(length).take(pieces * self.lines.rows).enumerate() {
-            let at = index / pieces * self.lines.row + index % pieces * self.lines.pixel;
-            Round { from, to: &mut self.to[at..at + length] }.run(simd);
         }
     }
 }

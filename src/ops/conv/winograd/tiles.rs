@@ -2,7 +2,7 @@
 
 use super::transform::{Axis, Input, OutputTransposed, columns, transform};
 use super::{GROUP, PLANES, padded};
-use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps};
+use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps, Stored};
 use crate::backend::cpu::simd::{PANEL, Vector};
 use crate::ops::conv::epilogue::{Written, add_parts};
 use rayon::prelude::*;
@@ -29,9 +29,9 @@ pub(super) struct Extents {
 /// Image, and first row and column of a tile in y.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    pub n: usize,
-    pub row: usize,
-    pub column: usize,
+    n: usize,
+    row: usize,
+    column: usize,
 }
 
 impl Extents {
@@ -49,14 +49,14 @@ impl Extents {
         self.strips() * self.tiles_across()
     }
 
-    fn place(&self, tile: usize) -> Place {
+    pub fn place(&self, tile: usize) -> Place {
         let (strip, across) = (tile / self.tiles_across(), tile % self.tiles_across());
         let down = self.oh.div_ceil(TILE);
         Place { n: strip / down, row: strip % down * TILE, column: across * TILE }
     }
 
     /// Tiles cut where a row of tiles ends, with the place of the first and the count of each run.
-    pub fn runs(&self, tiles: Range<usize>, mut run: impl FnMut(Place, usize)) {
+    fn runs(&self, tiles: Range<usize>, mut run: impl FnMut(Place, usize)) {
         let mut from = tiles.start;
         while from < tiles.end {
             let to = ((from / self.tiles_across() + 1) * self.tiles_across()).min(tiles.end);
@@ -108,8 +108,8 @@ pub(super) const fn stride(channels: usize) -> usize {
 
 /// Some channels of a tensor of pictures that is surrounded by zeros.
 #[derive(Clone, Copy)]
-pub(super) struct Pictures<'a> {
-    pub numbers: &'a [f32],
+pub(super) struct Pictures<'a, T = f32> {
+    pub numbers: &'a [T],
     pub h: usize,
     pub w: usize,
     pub c: usize,
@@ -181,11 +181,11 @@ impl<A: Axis<I, WINDOW>, const I: usize> Job for TileTransform<'_, A, I> {
     }
 }
 
-impl<'a> Pictures<'a> {
+impl<'a, T: Stored> Pictures<'a, T> {
     /// A window where it lies, or copied into the patch with zeros around it where it reaches over a border or where the channels
     /// fill no panel.
     #[inline(always)]
-    fn window<'b, const I: usize>(&self, place: Place, patch: &'b mut [f32]) -> (&'b [f32], Steps)
+    pub fn window<'b, const I: usize>(&self, place: Place, patch: &'b mut [T]) -> (&'b [T], Steps)
     where
         'a: 'b,
     {
@@ -198,7 +198,7 @@ impl<'a> Pictures<'a> {
         (patch, Steps { at: 0, row: I * self.width, column: self.width })
     }
 
-    fn copy_window(&self, place: Place, size: usize, patch: &mut [f32]) {
+    fn copy_window(&self, place: Place, size: usize, patch: &mut [T]) {
         let (width, real) = (self.width, self.width.min(self.c - self.first));
         // The columns of the window that lie inside.
         let from = self.pad.saturating_sub(place.column).min(size);
@@ -206,11 +206,11 @@ impl<'a> Pictures<'a> {
         for (i, row) in patch.chunks_exact_mut(size * width).take(size).enumerate() {
             let y = place.row + i;
             if y < self.pad || y >= self.h + self.pad || from == to {
-                row.fill(0.0);
+                row.fill(T::zeroed());
                 continue;
             }
-            row[..from * width].fill(0.0);
-            row[to * width..].fill(0.0);
+            row[..from * width].fill(T::zeroed());
+            row[to * width..].fill(T::zeroed());
             let first = ((place.n * self.h + y - self.pad) * self.w + place.column + from - self.pad) * self.c;
             let source = &self.numbers[first..first + (to - from) * self.c];
             let row = &mut row[from * width..to * width];
@@ -220,30 +220,42 @@ impl<'a> Pictures<'a> {
             }
             for (to, from) in row.chunks_exact_mut(width).zip(source.chunks_exact(self.c)) {
                 to[..real].copy_from_slice(&from[self.first..self.first + real]);
-                to[real..].fill(0.0);
+                to[real..].fill(T::zeroed());
             }
         }
     }
 }
 
 /// The operands of an epilogue, with vectors of one number per padded channel.
-pub(super) struct Finish<'a> {
+pub(super) struct Finish<'a, T = f32> {
     /// Zeros where there is none.
     pub bias: Vec<f32>,
     /// Ones where there is no PReLU.
     pub slope: Vec<f32>,
     /// The tensor that is added, or nothing.
-    pub residual: &'a [f32],
+    pub residual: &'a [T],
     /// What PReLU took, where its gradient is wanted.
-    pub z: &'a [f32],
+    pub z: &'a [T],
+}
+
+impl<'a, T> Finish<'a, T> {
+    /// For so many channels; an absent bias or slope is empty.
+    pub fn new(bias: &[f32], slope: &[f32], residual: &'a [T], z: &'a [T], channels: usize) -> Self {
+        let vector = |given: &[f32], absent: f32| {
+            let mut vector = if given.is_empty() { vec![absent; channels] } else { given.to_vec() };
+            vector.resize(padded(channels), absent);
+            vector
+        };
+        Finish { bias: vector(bias, 0.0), slope: vector(slope, 1.0), residual, z }
+    }
 }
 
 /// A run of strips of what is written; its sums have one number per padded channel.
-pub(super) struct Piece<'a> {
+pub(super) struct Piece<'a, T = f32> {
     pub tiles: Range<usize>,
     /// Where the piece begins in y.
-    pub first: usize,
-    pub to: Written<'a>,
+    first: usize,
+    to: Written<'a, T>,
 }
 
 impl Piece<'_> {
@@ -256,7 +268,12 @@ impl Piece<'_> {
 
 /// Cuts what is written into pieces of so many strips and works on them in any order. Sums are made piece by piece and added in the
 /// order of the pieces.
-pub(super) fn for_strips(e: &Extents, whole: Written, strips: usize, work: impl Fn(&mut Piece) + Sync) {
+pub(super) fn for_strips<T: Stored>(
+    e: &Extents,
+    whole: Written<T>,
+    strips: usize,
+    work: impl Fn(&mut Piece<T>) + Sync,
+) {
     let (across, channels, count) = (e.tiles_across(), padded(e.o), e.strips().div_ceil(strips));
     let [mut slopes, mut biases] =
         [&whole.slopes, &whole.biases].map(|sums| vec![0.0; if sums.is_empty() { 0 } else { count * channels }]);
@@ -274,25 +291,25 @@ pub(super) fn for_strips(e: &Extents, whole: Written, strips: usize, work: impl 
         first += length;
         Piece { tiles: start * across..end * across, first: first - length, to }
     };
-    let pieces: Vec<Piece> = (0..e.strips()).step_by(strips).map(cut).collect();
+    let pieces: Vec<Piece<T>> = (0..e.strips()).step_by(strips).map(cut).collect();
     pieces.into_par_iter().for_each(|mut piece| work(&mut piece));
     add_parts(&slopes, channels, whole.slopes);
     add_parts(&biases, channels, whole.biases);
 }
 
 /// The first numbers of a slice, or nothing of an empty one.
-fn take<'a>(slice: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
+fn take<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
     let whole = std::mem::take(slice);
     let (own, rest) = whole.split_at_mut(length.min(whole.len()));
     *slice = rest;
     own
 }
 
-/// Transforms tiles of one group of channels back by the matrix `A` and writes them finished. Needs a patch of [`PATCH`] numbers.
-pub(super) struct OutputTiles<'a, 'b, A> {
+/// Transforms tiles of one group of channels back by the matrix `A` and writes them finished, in the format `T`. Needs a patch of [`PATCH`] numbers.
+pub(super) struct OutputTiles<'a, 'b, A, T = f32> {
     pub axis: PhantomData<A>,
     pub extents: &'a Extents,
-    pub finish: &'a Finish<'a>,
+    pub finish: &'a Finish<'a, T>,
     /// The products `[tile][36][width]` of `tiles`.
     pub m: &'a [f32],
     pub tiles: Range<usize>,
@@ -300,7 +317,7 @@ pub(super) struct OutputTiles<'a, 'b, A> {
     pub group: usize,
     pub width: usize,
     pub patch: &'a mut [f32],
-    pub piece: &'a mut Piece<'b>,
+    pub piece: &'a mut Piece<'b, T>,
 }
 
 /// A tile of each of the four tensors of an epilogue.
@@ -314,7 +331,7 @@ struct Part {
     channels: usize,
 }
 
-impl<A: Axis<WINDOW, TILE>> Job for OutputTiles<'_, '_, A> {
+impl<A: Axis<WINDOW, TILE>, T: Stored> Job for OutputTiles<'_, '_, A, T> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let (e, finish, width) = (self.extents, self.finish, self.width);
@@ -329,9 +346,17 @@ impl<A: Axis<WINDOW, TILE>> Job for OutputTiles<'_, '_, A> {
             let steps = Steps { at: at - *begin, ..from };
             if part.channels == width {
                 let operands = (finish.residual, finish.z, from);
-                finish_tile::<A, V>(simd, (m, width, first), part, finish, operands, (to, steps));
+                finish_tile::<A, T, V>(simd, (m, width, first), part, finish, operands, (to, steps));
             } else {
-                ragged::<A, V>(simd, (m, width, first), part, finish, from, (to, steps), self.patch);
+                ragged::<A, T, V>(
+                    simd,
+                    (m, width, first),
+                    part,
+                    finish,
+                    from,
+                    (to, steps),
+                    bytemuck::cast_slice_mut(self.patch),
+                );
             }
         }
     }
@@ -339,14 +364,14 @@ impl<A: Axis<WINDOW, TILE>> Job for OutputTiles<'_, '_, A> {
 
 /// A tile whose channels fill no panel is finished in the patch.
 #[inline(always)]
-fn ragged<A: Axis<WINDOW, TILE>, V: Vector>(
+fn ragged<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
     simd: Simd<V>,
     m: (&[f32], usize, usize),
     part: Part,
-    finish: &Finish,
+    finish: &Finish<T>,
     from: Steps,
-    (to, steps): (&mut Written, Steps),
-    patch: &mut [f32],
+    (to, steps): (&mut Written<T>, Steps),
+    patch: &mut [T],
 ) {
     let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
     let size = TILE * TILE * m.1;
@@ -354,9 +379,9 @@ fn ragged<A: Axis<WINDOW, TILE>, V: Vector>(
     let (z, rest) = rest.split_at_mut(size);
     let (y, rest) = rest.split_at_mut(size);
     let before = &mut rest[..size];
-    let operand = |tensor: &[f32], copied: &'_ mut [f32]| {
+    let operand = |tensor: &[T], copied: &'_ mut [T]| {
         if !tensor.is_empty() {
-            copied.fill(0.0);
+            copied.fill(T::zeroed());
             copy(part, (tensor, from), (copied, patch_steps));
         }
     };
@@ -366,7 +391,7 @@ fn ragged<A: Axis<WINDOW, TILE>, V: Vector>(
     let z = if finish.z.is_empty() { &[] } else { &*z };
     let before = if to.before.is_empty() { &mut [] } else { before };
     let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
-    finish_tile::<A, V>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
+    finish_tile::<A, T, V>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
     copy(part, (written.y, patch_steps), (to.y, steps));
     if !to.before.is_empty() {
         copy(part, (written.before, patch_steps), (to.before, steps));
@@ -375,13 +400,13 @@ fn ragged<A: Axis<WINDOW, TILE>, V: Vector>(
 
 /// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
 #[inline(always)]
-fn finish_tile<A: Axis<WINDOW, TILE>, V: Vector>(
+fn finish_tile<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
     simd: Simd<V>,
     (m, width, first): (&[f32], usize, usize),
     part: Part,
-    finish: &Finish,
-    (residual, z, from): (&[f32], &[f32], Steps),
-    (to, steps): (&mut Written, Steps),
+    finish: &Finish<T>,
+    (residual, z, from): (&[T], &[T], Steps),
+    (to, steps): (&mut Written<T>, Steps),
 ) {
     let source = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
     let zero = simd.splat(0.0);
@@ -389,7 +414,7 @@ fn finish_tile<A: Axis<WINDOW, TILE>, V: Vector>(
         let bias = simd.load(&finish.bias, first + channel);
         let slope = simd.load(&finish.slope, first + channel);
         let (from, steps) = (from.after(channel), steps.after(channel));
-        let half = columns::<A, V, WINDOW, TILE>(simd, m, source.after(channel));
+        let half = columns::<A, f32, V, WINDOW, TILE>(simd, m, source.after(channel));
         let (residual, z) = (part.grid(residual, from), part.grid(z, from));
         let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
         let (Some(mut y), mut before) = (y, before) else { return };
@@ -431,18 +456,24 @@ fn finish_tile<A: Axis<WINDOW, TILE>, V: Vector>(
 impl Part {
     /// The part in a tensor, where there is one.
     #[inline(always)]
-    fn grid(self, tensor: &[f32], steps: Steps) -> Option<Grid<'_>> {
+    fn grid<T: Stored>(self, tensor: &[T], steps: Steps) -> Option<Grid<'_, T>> {
         if tensor.is_empty() { None } else { Some(Grid::new(tensor, steps, self.rows, self.across)) }
     }
 
     #[inline(always)]
-    fn grid_mut(self, tensor: &mut [f32], steps: Steps) -> Option<GridMut<'_>> {
+    fn grid_mut<T: Stored>(self, tensor: &mut [T], steps: Steps) -> Option<GridMut<'_, T>> {
         if tensor.is_empty() { None } else { Some(GridMut::new(tensor, steps, self.rows, self.across)) }
     }
 }
 
 #[inline(always)]
-fn add_row<V: Vector>(simd: Simd<V>, tensor: Option<Grid>, part: Part, i: usize, row: &mut [Lanes<V>; TILE]) {
+fn add_row<T: Stored, V: Vector>(
+    simd: Simd<V>,
+    tensor: Option<Grid<T>>,
+    part: Part,
+    i: usize,
+    row: &mut [Lanes<V>; TILE],
+) {
     let Some(tensor) = tensor else { return };
     for (j, value) in row.iter_mut().enumerate().take(part.across) {
         *value = *value + tensor.load(simd, i, j);
@@ -450,14 +481,14 @@ fn add_row<V: Vector>(simd: Simd<V>, tensor: Option<Grid>, part: Part, i: usize,
 }
 
 #[inline(always)]
-fn store_row<V: Vector>(to: &mut GridMut, part: Part, i: usize, row: [Lanes<V>; TILE]) {
+fn store_row<T: Stored, V: Vector>(to: &mut GridMut<T>, part: Part, i: usize, row: [Lanes<V>; TILE]) {
     for (j, value) in row.into_iter().enumerate().take(part.across) {
         to.store(i, j, value);
     }
 }
 
 /// Copies the pixels and channels of a part from one steps to another.
-fn copy(part: Part, (from, source): (&[f32], Steps), (to, target): (&mut [f32], Steps)) {
+fn copy<T: Copy>(part: Part, (from, source): (&[T], Steps), (to, target): (&mut [T], Steps)) {
     for (i, j) in (0..part.rows).flat_map(|i| (0..part.across).map(move |j| (i, j))) {
         to[target.index(i, j)..][..part.channels].copy_from_slice(&from[source.index(i, j)..][..part.channels]);
     }
