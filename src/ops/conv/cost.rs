@@ -45,7 +45,7 @@ const FILTER_BACK: f64 = 100.0;
 /// What products of integers take more than their multiplications: sums are scaled. Then as [`TRANSFORM`] and [`FILTER`], with rounding.
 const FIXED: f64 = 1.15;
 const FIXED_TRANSFORM: f64 = 210.0;
-const FIXED_FILTER: f64 = 220.0;
+const FIXED_FILTER: f64 = 470.0;
 /// Pixels up to which packing them instead of the filter is thought of.
 const FEW: f64 = 64.0;
 /// The same where their products take half the time.
@@ -164,7 +164,7 @@ impl Product {
     }
 
     fn few_pixels_bf16(&self) -> f64 {
-        self.taps * self.read * panels(self.pixels) * (self.written / 4.0 + PACK / 2.0)
+        self.taps * self.read * panels(self.pixels) * (self.written / 4.0 + PACK)
     }
 
     fn fixed(&self) -> f64 {

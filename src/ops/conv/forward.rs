@@ -15,7 +15,7 @@ use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
-use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, mismatch};
+use crate::ops::{Desc, Epilogue, Gradient, Io, Number, Op, Operand, Type, bf16, mismatch};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -36,17 +36,18 @@ pub struct Conv {
     pub keep: bool,
 }
 
-static FORWARD: Entries = Entries::new(
-    [
-        "conv_forward",
-        "conv_forward_bf16",
-        "conv_forward_bf16_thin_input",
-        "conv_forward_bf16_thin_output",
-        "conv_forward_bf16_any",
-    ],
-    forward_host::<f32>,
-    narrow::forward_host,
-);
+const NAMES: [&str; 5] = [
+    "conv_forward",
+    "conv_forward_bf16",
+    "conv_forward_bf16_thin_input",
+    "conv_forward_bf16_thin_output",
+    "conv_forward_bf16_any",
+];
+
+pub(super) static FORWARD: Entries = Entries::new(NAMES, forward_host::<f32>, narrow::forward_host);
+
+/// The same kernels as gradients, which the cpu computes in f32 always.
+pub(super) static GRADIENT: Entries = Entries::new(NAMES, forward_host::<f32>, forward_host::<bf16>);
 
 impl Conv {
     /// A plain convolution, as models build it; the planner adds epilogues.
@@ -107,7 +108,7 @@ impl Op for Conv {
         let (bias, slope, residual) = (optional(self.bias), optional(self.prelu), optional(self.add));
         let [z, dslope, dbias] = [Region::ABSENT; 3];
         let operands = Operands { residual, z, slope, before: io.write(1), dslope, dbias };
-        vec![forward_launch(geometry, io, bias, &operands, io.workspace, [Region::ABSENT; 2])]
+        vec![forward_launch(&FORWARD, geometry, io, bias, &operands, io.workspace, [Region::ABSENT; 2])]
     }
 
     // y = x * w + b:  dx = dy (*) w,  dw = x (*) dy,  db = sum of dy
@@ -143,6 +144,7 @@ impl Op for Conv {
 
 /// The one launch of a convolution forward. Blocks leave sums over pixels in `partials`, where the epilogue makes any.
 pub(super) fn forward_launch(
+    entries: &'static Entries,
     geometry: Geometry,
     io: &Io,
     bias: Region,
@@ -150,7 +152,7 @@ pub(super) fn forward_launch(
     workspace: Region,
     partials: [Region; 2],
 ) -> Launch {
-    let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(&FORWARD, io.dtype(0));
+    let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(entries, io.dtype(0));
     Launch {
         kernel,
         grid,

@@ -171,6 +171,15 @@ pub fn bf16_algorithm(x: Shape, filter: Shape, stride: usize, pad: usize) -> Alg
     cost::bf16_algorithm(&Geometry::of(x, filter, stride, pad))
 }
 
+/// How many times the expected rounding error of the plain loop such a result may be off by, for normal numbers and an f32 result that is
+/// not rounded yet.
+pub fn bf16_noise(x: Shape, filter: Shape, stride: usize, pad: usize) -> f64 {
+    match bf16_algorithm(x, filter, stride, pad) {
+        Algorithm::Fixed => winograd::fixed_noise(x.c),
+        other => other.noise(),
+    }
+}
+
 /// The ways in which it could do that, as [`estimates`].
 pub fn bf16_estimates(x: Shape, filter: Shape, stride: usize, pad: usize) -> Vec<(Algorithm, f64)> {
     cost::bf16_estimates(&Geometry::of(x, filter, stride, pad))

@@ -8,7 +8,7 @@ use super::epilogue::{Tail, Written};
 use super::forward::{self, finish_columns};
 use super::wide::{Wide, widen};
 use super::winograd::Fixed;
-use super::{EPILOGUE_BIAS_SUMS, EPILOGUE_PRELU_GRADIENT, Geometry, gather, locate};
+use super::{Geometry, gather, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, PANEL};
 use crate::backend::cpu::pairs::{self, Target, Words};
@@ -20,8 +20,7 @@ const OUTPUTS: usize = 24;
 
 pub(super) fn forward_host(mut args: HostArgs) {
     let g: Geometry = args.params();
-    let backward = g.has(EPILOGUE_PRELU_GRADIENT | EPILOGUE_BIAS_SUMS);
-    if backward || !args.level.multiplies_bf16() {
+    if !args.level.multiplies_bf16() {
         return forward::forward_host::<bf16>(args);
     }
     match cost::bf16_algorithm(&g) {

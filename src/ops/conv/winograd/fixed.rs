@@ -4,12 +4,14 @@
 //! could become; the transformed filters of one result to a step for every plane and slice of 64 channels, so small that no sum of a slice
 //! leaves 32 bits whatever the tile: `sum |U| <= 65480` steps. So a sum is exact until it is scaled back to f32.
 //!
-//! **Why integers.** bf16 has 8 digits, and F(4x4) amplifies a rounding of its operands 6 to 14 times (6e-3 to 2e-2 of a result). The
-//! steps here are those of a 14-bit number or finer, so that what a layer loses is no more than what storing its result in bf16 does.
+//! **Why integers.** bf16 has 8 digits, and F(4x4) amplifies roundings of its operands: of normal numbers in 64 channels a result is off
+//! by 2e-2 of its size at the points of [`super::transform`] and by 1e-2 at those of [`super::near`], in numpy. Integers are off by 1e-3 or
+//! less, half of what a result loses by being stored in bf16 (1.7e-3).
 //!
-//! **Accuracy.** With roundings uniform over a step, a result j of a tile has the variance `sum over k of A[k,j]^2 (|U|^2 v^2 + |V|^2 u^2) /
-//! 12` along both axes, v and u the steps. [`NOISE`] is the root of its largest over the variance that f32 roundings of the plain loop
-//! have, for normal numbers, whose largest in a window is about 4 deviations.
+//! **Accuracy.** A rounding is uniform over a step, so a result (i, j) of a tile has the variance `c / 12 sum over k, l of A[k,i]^2 A[l,j]^2
+//! (var U[k,l] v[k,l]^2 + var V[k,l] u[k,l]^2)`, v and u the steps. For normal numbers, whose largest in a window is 4 deviations, the
+//! first part is 8.4e-4 of a result's size in the worst place of a tile (its last), the second 2.9e-5 for every channel of a slice:
+//! [`fixed_noise`]. The plain loop walks over `n = 9 c` terms, `n / sqrt 2` roundings of one term, a result being `sqrt n` of them.
 
 use super::filter::{Filters, Source, Transform, group_len, group_width};
 use super::near::{NearFilter, NearOutput};
@@ -35,6 +37,14 @@ pub(in crate::ops::conv) struct Fixed<'a> {
     finish: Finish<'a, bf16>,
     level: Level,
     scratch: &'a Scratch,
+}
+
+/// How many times the expected rounding error of the plain loop in f32 a result of so many channels may be off by, as derived in the head of
+/// this file.
+pub(in crate::ops::conv) fn fixed_noise(channels: usize) -> f64 {
+    let (tiles, filters) = (8.4e-4, 2.9e-5 * channels.min(SLICE) as f64);
+    let unit = f64::from(f32::EPSILON) / 2.0;
+    (tiles * tiles + filters * filters).sqrt() / unit * 2f64.sqrt() / (9.0 * channels as f64).sqrt()
 }
 
 /// Filters that one task widens.

@@ -29,7 +29,7 @@ use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
-pub(super) use fixed::Fixed;
+pub(super) use fixed::{Fixed, fixed_noise};
 pub(super) use gradient::FilterGradient;
 use rayon::prelude::*;
 use std::marker::PhantomData;
