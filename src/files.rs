@@ -2,8 +2,9 @@
 //! rename, fsync of the folder. A leaf: it knows bytes and paths only.
 
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -228,8 +229,29 @@ pub fn remove_temporaries(folder: &Path) {
 
 /// The SHA-256 of some bytes in hexadecimal, as `sha256sum` prints it.
 pub fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// As [`sha256`], of a file that need not fit into memory.
+///
+/// # Errors
+/// `Io`.
+pub fn sha256_of_file(path: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io("cannot read", path))?);
+    loop {
+        let piece = file.fill_buf().map_err(Error::io("cannot read", path))?;
+        let length = piece.len();
+        if length == 0 {
+            return Ok(hexadecimal(&digest.finalize()));
+        }
+        digest.update(piece);
+        file.consume(length);
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes the names in a folder durable.

@@ -105,20 +105,6 @@ impl Calibration {
             (threshold, ..) => Ok(threshold),
         }
     }
-
-    /// Refuses a calibration that was made for other weights than its own, which have this fingerprint.
-    ///
-    /// # Errors
-    /// `Input`.
-    pub fn check(&self, weights: &Path, fingerprint: &str) -> Result<()> {
-        match &self.model_sha256 {
-            Some(other) if other != fingerprint => Err(Error::Input(format!(
-                "{}: its calibration was made for other weights; calibrate again, or give --threshold",
-                weights.display()
-            ))),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Where the calibration of a weights file lies.

@@ -29,9 +29,9 @@ use crate::data::image::Picture;
 use crate::error::{Error, Result};
 use crate::formats::safetensors;
 use crate::metrics::verification::cosine;
-use crate::model::Source;
+use crate::model::{Model, Source};
 use crate::shape::HR;
-use network::{Network, Outputs, Runner, picture_bytes, to_pixels};
+use network::{Network, Outputs, Runners, Work, picture_bytes, to_pixels};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -114,13 +114,13 @@ impl Loaded {
 
 /// A model on a device.
 pub struct Engine {
-    network: Network,
+    model: Model,
     device: Arc<dyn backend::Device>,
     why: String,
     calibration: Calibrated,
     input: Option<Source>,
-    /// One for each kind of picture and batch that was needed so far. Whoever holds the lock has the device to itself.
-    runners: Mutex<Vec<Runner>>,
+    /// Whoever holds the lock has the device to itself.
+    runners: Mutex<Runners>,
 }
 
 /// Features of pictures, row after row; not normalised.
@@ -185,7 +185,9 @@ impl Engine {
     pub fn new(network: Network, device: Arc<dyn backend::Device>) -> Self {
         let why = "given".to_owned();
         let calibration = Ok(Calibration::default());
-        Engine { network, device, why, calibration, input: None, runners: Mutex::default() }
+        let model = network.model.clone();
+        let runners = Mutex::new(Runners::new(network, Arc::clone(&device)));
+        Engine { model, device, why, calibration, input: None, runners }
     }
 
     /// The device's name, what it is, and why it is this one: `cpu (AVX-512, 2 threads): asked for`.
@@ -196,7 +198,7 @@ impl Engine {
 
     /// Numbers of a feature; nothing without a recogniser.
     pub fn feature_width(&self) -> Option<usize> {
-        self.network.model.has_recognizer.then_some(self.network.model.config.model.features)
+        self.model.has_recognizer.then_some(self.model.config.model.features)
     }
 
     /// The feature f(x) of each picture.
@@ -270,7 +272,7 @@ impl Engine {
                     _ => prepared[*i].pixels.mirror().rgb,
                 };
                 let pixels: Vec<u8> = chosen.iter().flat_map(rgb).collect();
-                let features = self.run(source, &pixels)?.features;
+                let features = self.run(Work::Whole(source), &pixels)?.features;
                 for (i, feature) in chosen.iter().zip(features.chunks_exact(single)) {
                     let at = i * width + half * single;
                     values[at..at + single].copy_from_slice(feature);
@@ -286,38 +288,31 @@ impl Engine {
     /// # Errors
     /// As [`Engine::hallucinate`].
     pub fn restore(&self, prepared: &[Prepared]) -> Result<Vec<f32>> {
-        if !self.network.model.has_hallucinator {
+        if !self.model.has_hallucinator {
             return Err(Error::Input("this model has no hallucinator: use one that was trained to hallucinate".into()));
         }
         let low: Vec<u8> = prepared.iter().flat_map(|picture| picture.pixels.rgb.iter().copied()).collect();
-        let units = self.run(Source::Lr, &low)?.pictures;
+        let units = self.run(Work::Hallucination, &low)?.pictures;
         check_finite(prepared, &units, "what the model makes of it is not finite")?;
         Ok(units)
     }
 
     fn prepared(&self, images: &[Image], input: Option<Source>) -> Result<Vec<Prepared>> {
-        let data = &self.network.model.config.data;
+        let data = &self.model.config.data;
         let numbered = images.iter().enumerate();
         numbered.map(|(i, image)| picture::prepare_image(image, &format!("picture {i}"), input, data)).collect()
     }
 
     /// Runs pictures of one kind: many together, few one by one, since a batch that is mostly empty costs as much as a full one.
     /// A picture's bits do not depend on which it was.
-    fn run(&self, source: Source, pixels: &[u8]) -> Result<Outputs> {
-        let size = picture_bytes(source);
+    fn run(&self, work: Work, pixels: &[u8]) -> Result<Outputs> {
+        let size = picture_bytes(work.source());
         let mut outputs = Outputs::default();
         // A panic inside a run leaves plain numbers behind, which the next run overwrites.
         let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
         for pixels in pixels.chunks(BATCH * size) {
             let batch = if pixels.len() > BATCH / 2 * size { BATCH } else { 1 };
-            let index = match runners.iter().position(|runner| runner.takes() == (source, batch)) {
-                Some(index) => index,
-                None => {
-                    runners.push(self.network.on(&self.device, source, batch)?);
-                    runners.len() - 1
-                }
-            };
-            let found = runners[index].run(pixels)?;
+            let found = runners.get(work, batch)?.run(pixels)?;
             outputs.pictures.extend(found.pictures);
             outputs.features.extend(found.features);
         }

@@ -7,12 +7,12 @@ use crate::data::image::mirrored;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
-use crate::graph::{Graph, Plan, Program, Times, largest_batch};
+use crate::graph::{Plan, Program, Times, largest_batch};
 use crate::model::config::{Config, Precision};
 use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::HR;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A model and its weights, in memory.
@@ -23,6 +23,8 @@ pub struct Network {
     tensors: Arc<Tensors>,
     /// Of an exported model, whose metadata has it.
     calibration: Option<Calibration>,
+    /// Where it was read from.
+    file: Option<PathBuf>,
 }
 
 impl Network {
@@ -30,7 +32,8 @@ impl Network {
     pub fn load(path: &Path) -> Result<Self> {
         let file = checkpoint::resolve_model(path)?;
         let place = file.display().to_string();
-        Network::from_contents(safetensors::read(&file)?, &place)
+        let network = Network::from_contents(safetensors::read(&file)?, &place)?;
+        Ok(Network { file: Some(file), ..network })
     }
 
     /// As [`Network::load`], from contents that were read already.
@@ -67,7 +70,7 @@ impl Network {
 
     /// From a model and its parameters as files order them.
     pub fn new(model: Model, tensors: Tensors) -> Self {
-        Network { model, tensors: Arc::new(tensors), calibration: None }
+        Network { model, tensors: Arc::new(tensors), calibration: None, file: None }
     }
 
     /// This network, to be computed in a precision: what its filters and activations are rounded to on the device. Where nothing is
@@ -97,6 +100,13 @@ impl Network {
         Ok(files::sha256(&self.to_bytes()?))
     }
 
+    /// Whether [`Network::fingerprint`] is this one. The file that the network was read from usually has it, and need not be made again
+    /// in memory to find out.
+    pub fn is(&self, fingerprint: &str) -> Result<bool> {
+        let of_file = self.file.as_deref().map(files::sha256_of_file).transpose()?;
+        Ok(of_file.as_deref() == Some(fingerprint) || self.fingerprint()? == fingerprint)
+    }
+
     /// The calibration of this network: the one beside the weights' file it was read from, else the one in its metadata.
     ///
     /// # Errors
@@ -104,8 +114,13 @@ impl Network {
     pub fn calibration(&self, weights: Option<&Path>) -> Result<Option<Calibration>> {
         let beside = weights.map(Calibration::beside).transpose()?.flatten();
         let found = beside.or_else(|| self.calibration.clone());
-        if let Some(made_for) = found.as_ref().filter(|found| found.model_sha256.is_some()) {
-            made_for.check(weights.unwrap_or(Path::new("the model in memory")), &self.fingerprint()?)?;
+        if let Some(other) = found.as_ref().and_then(|found| found.model_sha256.as_deref())
+            && !self.is(other)?
+        {
+            return Err(Error::Input(format!(
+                "{}: its calibration was made for other weights; calibrate again, or give --threshold",
+                weights.unwrap_or(Path::new("the model in memory")).display()
+            )));
         }
         Ok(found)
     }
@@ -133,14 +148,109 @@ impl Network {
 
     /// Puts the networks on a device for batches of up to `batch` pictures.
     pub fn on(&self, device: &Arc<dyn Device>, source: Source, batch: usize) -> Result<Runner> {
-        let (graph, values): (Graph, Inference) = model::inference(&self.model, source, batch)?;
-        let bytes = |batch| Ok(model::inference(&self.model, source, batch)?.0.plan().memory_bytes());
-        let program = load(device, graph.plan(), batch, bytes)?;
-        let numbers = |parameter: &Parameter| parameter.to_memory(&self.tensors[&parameter.name].data);
-        self.model.inference_parameters().write(&program, numbers)?;
-        let features = self.model.has_recognizer.then_some(self.model.config.model.features);
-        Ok(Runner { program, values, source, batch, features: features.unwrap_or(0) })
+        let runner = Runner::new(device, &self.model, source, batch)?;
+        self.write(&self.model, &runner)?;
+        Ok(runner)
     }
+
+    /// Copies the weights that a model of this network's parts has to a runner of that model.
+    fn write(&self, model: &Model, runner: &Runner) -> Result<()> {
+        let numbers = |parameter: &Parameter| parameter.to_memory(&self.tensors[&parameter.name].data);
+        model.inference_parameters().write(&runner.program, numbers)
+    }
+
+    /// Gives the weights to a runner of this network. Each array is dropped once the device has it, so that the weights are never
+    /// in memory twice; where a clone of this network has them as well, they stay.
+    fn give(mut self, runner: &Runner) -> Result<()> {
+        let model = self.model.clone();
+        let Some(own) = Arc::get_mut(&mut self.tensors) else { return self.write(&model, runner) };
+        let parameters = model.inference_parameters();
+        own.retain(|name, _| parameters.iter().any(|parameter| parameter.name == *name));
+        parameters.placed().try_for_each(|placed @ (parameter, _)| match own.remove(&parameter.name) {
+            Some(tensor) => parameters.write_one(&runner.program, placed, parameter.to_memory(&tensor.data)),
+            None => Err(Error::Shape(format!("the model has no parameter {}", parameter.name))),
+        })
+    }
+}
+
+/// A network on a device for as many kinds of pictures and batches as are asked for. Once its whole graph is there, its weights are
+/// there alone.
+pub struct Runners {
+    device: Arc<dyn Device>,
+    model: Model,
+    /// Until the device has all of it.
+    waiting: Option<Network>,
+    list: Vec<Runner>,
+}
+
+/// What is run: everything, or the hallucinator alone on LR, which is half the work where no features are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    Whole(Source),
+    Hallucination,
+}
+
+impl Work {
+    /// The pictures that go in.
+    pub fn source(self) -> Source {
+        match self {
+            Work::Whole(source) => source,
+            Work::Hallucination => Source::Lr,
+        }
+    }
+}
+
+impl Runners {
+    /// Of a network that gets to the device with the first pictures.
+    pub fn new(network: Network, device: Arc<dyn Device>) -> Self {
+        Runners { device, model: network.model.clone(), waiting: Some(network), list: Vec::new() }
+    }
+
+    /// The one for some work and a batch.
+    ///
+    /// # Errors
+    /// `Memory`, `Device`.
+    pub fn get(&mut self, work: Work, batch: usize) -> Result<&Runner> {
+        let source = work.source();
+        let has_recognizer = self.model.has_recognizer && work != Work::Hallucination;
+        let model = Model { has_recognizer, ..self.model.clone() };
+        let wanted = (source, batch, model.has_recognizer);
+        let known = self.list.iter().position(|runner| (runner.source, runner.batch, runner.features > 0) == wanted);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let runner = self.another(&model, source, batch)?;
+                self.list.push(runner);
+                self.list.len() - 1
+            }
+        };
+        self.list.get(index).ok_or_else(|| Error::Shape("no such runner".into()))
+    }
+
+    fn another(&mut self, model: &Model, source: Source, batch: usize) -> Result<Runner> {
+        let whole = model.has_recognizer == self.model.has_recognizer;
+        let lost = || Error::Device("the weights did not get to the device: load the model again".into());
+        match self.waiting.as_ref() {
+            Some(network) => {
+                // Given away only once there is memory for them: after a refusal a smaller batch may be tried.
+                let runner = Runner::new(&self.device, model, source, batch)?;
+                match whole {
+                    true => self.waiting.take().ok_or_else(lost)?.give(&runner)?,
+                    false => network.write(model, &runner)?,
+                }
+                Ok(runner)
+            }
+            None => {
+                let mut there = self.list.iter().filter(|there| (there.features > 0) == self.model.has_recognizer);
+                there.next().ok_or_else(lost)?.beside(model, source, batch)
+            }
+        }
+    }
+}
+
+/// Numbers of a feature, 0 without a recogniser.
+fn features(model: &Model) -> usize {
+    if model.has_recognizer { model.config.model.features } else { 0 }
 }
 
 /// Takes memory for the plan of `batch` pictures. Where the device's own memory is too small, says how much is needed, how much is free
@@ -215,9 +325,19 @@ pub struct Outputs {
 }
 
 impl Runner {
-    /// What goes in, and the most pictures that run at a time.
-    pub fn takes(&self) -> (Source, usize) {
-        (self.source, self.batch)
+    /// Memory and launches, without the weights.
+    fn new(device: &Arc<dyn Device>, model: &Model, source: Source, batch: usize) -> Result<Self> {
+        let (graph, values) = model::inference(model, source, batch)?;
+        let bytes = |batch| Ok(model::inference(model, source, batch)?.0.plan().memory_bytes());
+        let program = load(device, graph.plan(), batch, bytes)?;
+        Ok(Runner { program, values, source, batch, features: features(model) })
+    }
+
+    /// Another runner with the weights of this one, for a model of the same parts or without its recogniser.
+    fn beside(&self, model: &Model, source: Source, batch: usize) -> Result<Self> {
+        let (graph, values) = model::inference(model, source, batch)?;
+        let program = Program::beside(&self.program, graph.plan(), model.inference_parameters().bytes())?;
+        Ok(Runner { program, values, source, batch, features: features(model) })
     }
 
     /// Features of each picture (none without a recogniser), with `mirror` those of the picture and of its mirror image one after the

@@ -17,12 +17,25 @@ impl Program {
     /// Takes memory for the plan and writes its constants.
     pub fn new(device: Arc<dyn Device>, plan: Plan) -> Result<Self> {
         // A device need not be able to give away nothing.
-        let memory =
-            Memory { store: device.alloc(plan.store_bytes.max(1))?, arena: device.alloc(plan.arena_bytes.max(1))? };
+        let store = device.alloc(plan.store_bytes.max(1))?;
+        let memory = Memory { store, arena: device.alloc(plan.arena_bytes.max(1))? };
         for (offset, bytes) in &plan.constants {
             device.write(&memory.store, *offset, bytes)?;
         }
         Ok(Program { device, plan, memory })
+    }
+
+    /// A plan beside a program that has the same `parameters` (bytes) at the beginning of its store: in the same store where that is the
+    /// same altogether, else in a copy of them. Programs that share a store must not run at the same time.
+    pub fn beside(other: &Program, plan: Plan, parameters: usize) -> Result<Self> {
+        let device = Arc::clone(&other.device);
+        if (plan.store_bytes, &plan.constants) == (other.plan.store_bytes, &other.plan.constants) {
+            let memory = Memory { store: other.memory.store.clone(), arena: device.alloc(plan.arena_bytes.max(1))? };
+            return Ok(Program { device, plan, memory });
+        }
+        let program = Program::new(device, plan)?;
+        program.copy_store(other, parameters)?;
+        Ok(program)
     }
 
     /// The launches and their places.

@@ -127,16 +127,22 @@ impl Parameters {
 
     /// Writes the numbers of every parameter, in memory order, into a program's store, rounded where they are stored in less.
     pub fn write(&self, program: &Program, numbers: impl Fn(&Parameter) -> Vec<f32>) -> Result<()> {
-        for (parameter, offset) in self.placed() {
-            let numbers = numbers(parameter);
-            if self.desc(parameter).dtype == Type::Bf16 {
-                let rounded: Vec<bf16> = numbers.into_iter().map(bf16::from_f32).collect();
-                program.write_store(offset, &rounded)?;
-            } else {
-                program.write_store(offset, &numbers)?;
-            }
+        self.placed().try_for_each(|placed| self.write_one(program, placed, numbers(placed.0)))
+    }
+
+    /// As [`Parameters::write`], of one parameter with its offset.
+    pub fn write_one(
+        &self,
+        program: &Program,
+        (parameter, offset): (&Parameter, usize),
+        numbers: Vec<f32>,
+    ) -> Result<()> {
+        if self.desc(parameter).dtype == Type::Bf16 {
+            let rounded: Vec<bf16> = numbers.into_iter().map(bf16::from_f32).collect();
+            program.write_store(offset, &rounded)
+        } else {
+            program.write_store(offset, &numbers)
         }
-        Ok(())
     }
 
     /// In the order of the layer tables.

@@ -72,9 +72,10 @@ pub fn calibrate(context: &Context, request: &Request) -> Result<Calibrated> {
 fn check_rate(same: &[bool], far: f64) -> Result<()> {
     let negatives = same.iter().filter(|same| !**same).count();
     let needed = (1.0 / far - 1e-9).ceil();
+    let count = if needed < 1e15 { format!("{needed}") } else { format!("{needed:e}") };
     match (negatives as f64) < needed {
         true => Err(Error::Usage(format!(
-            "--far {far:?}: {negatives} pairs of different people cannot show it, {needed} are needed; give more pairs or a higher rate"
+            "--far {far:?}: {negatives} pairs of different people cannot show it, {count} are needed; give more pairs or a higher rate"
         ))),
         false => Ok(()),
     }

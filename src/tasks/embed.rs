@@ -45,7 +45,7 @@ pub fn embed(context: &Context, request: &Request) -> Result<Embedded> {
     pictures::needs_recognizer(&network, &request.model)?;
     let pictures = pictures::open(context, &network.model, &request.inputs, &request.ways)?;
     output::spare_inputs(pictures.found(), std::iter::once(request.out.as_path()))?;
-    let (rows, width) = pictures::features(context, &device, &network, &pictures, request.mirror)?;
+    let (rows, width) = pictures::features(context, &device, network, &pictures, request.mirror)?;
     let names = pictures.names();
     write(&request.out, &names, &rows, width, request.mirror)?;
     Ok(Embedded { device: device.info().name, features: [names.len(), width], names, out: request.out.clone() })

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Pictures on a sheet; more would be a file that nothing opens.
 const SHEET: usize = 64;
+/// Most pictures of the sheet that stand one below the other.
+const HIGHEST: usize = 16;
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -165,6 +167,11 @@ fn write(targets: &[PathBuf], restored: &[u8]) -> Result<()> {
 }
 
 fn write_sheet(path: &Path, rows: &[Row]) -> Result<()> {
-    let tiles: Vec<Vec<Tile>> = rows.iter().map(Row::tiles).collect();
-    output::write(path, &grid::sheet(&["LR", "bicubic", "hallucinated"], &tiles)?.png()?)
+    // Many pictures stand side by side: a strip of 64 is eight thousand pixels high.
+    let groups = rows.len().div_ceil(HIGHEST).max(1);
+    let height = rows.len().div_ceil(groups);
+    let beside = |y: usize| rows.iter().skip(y).step_by(height.max(1)).flat_map(Row::tiles).collect();
+    let tiles: Vec<Vec<Tile>> = (0..height).map(beside).collect();
+    let captions = ["LR", "bicubic", "hallucinated"].repeat(groups);
+    output::write(path, &grid::sheet(&captions, &tiles)?.png()?)
 }

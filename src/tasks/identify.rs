@@ -135,15 +135,16 @@ fn add(context: &Context, path: &Path, inputs: &[PathBuf], person: Option<&str>,
     let network = load(way)?;
     let (found, entries) = owners(inputs, person)?;
     let old = if path.exists() { Some(Gallery::read(path)?) } else { None };
-    let fingerprint = network.fingerprint()?;
-    old.as_ref().map(|gallery| fits(gallery, path, way, &fingerprint)).transpose()?;
+    let model_sha256 = match &old {
+        Some(gallery) => fits(gallery, path, way, &network).map(|()| gallery.origin.model_sha256.clone())?,
+        None => network.fingerprint()?,
+    };
     let pictures = Pictures::check(context, Preparation::new(&network.model, &way.ways)?, found)?;
-    let (features, width) = pictures::features(context, &device, &network, &pictures, way.mirror)?;
+    let (features, width) = pictures::features(context, &device, network, &pictures, way.mirror)?;
     let features = directions(&features, width)?;
     let input = kind(pictures.sources());
-    let mut gallery = old.unwrap_or_else(|| {
-        Gallery::new(Origin { model_sha256: fingerprint, mirror: way.mirror, input: input.to_owned() }, width)
-    });
+    let mut gallery = old
+        .unwrap_or_else(|| Gallery::new(Origin { model_sha256, mirror: way.mirror, input: input.to_owned() }, width));
     if gallery.origin.input != input {
         gallery.origin.input = "mixed".to_owned();
     }
@@ -182,7 +183,7 @@ fn search(
     let device = context.open_device()?;
     let network = load(way)?;
     let gallery = Gallery::read(path)?;
-    fits(&gallery, path, way, &network.fingerprint()?)?;
+    fits(&gallery, path, way, &network)?;
     if gallery.entries().is_empty() {
         return Err(Error::Input(format!("{}: nobody is in it; identify --add adds people", path.display())));
     }
@@ -192,7 +193,7 @@ fn search(
     let enrolled = both.filter(|source| ["mixed", source.word()].contains(&gallery.origin.input.as_str()));
     let sources: Vec<Source> = enrolled.chain(pictures.sources().iter().copied()).collect();
     let threshold = calibrate::threshold(context, &network, &way.model, threshold, way.mirror, &sources)?;
-    let (features, width) = pictures::features(context, &device, &network, &pictures, way.mirror)?;
+    let (features, width) = pictures::features(context, &device, network, &pictures, way.mirror)?;
     let probes = directions(&features, width)?;
     let (people, person) = gallery.people();
     let rows = Features { width: gallery.width(), rows: gallery.features() };
@@ -218,9 +219,9 @@ fn load(way: &Way) -> Result<Network> {
 }
 
 /// Refuses a gallery whose features are not those of a model, or not of the kind asked for.
-fn fits(gallery: &Gallery, path: &Path, way: &Way, fingerprint: &str) -> Result<()> {
+fn fits(gallery: &Gallery, path: &Path, way: &Way, network: &Network) -> Result<()> {
     let (place, model) = (path.display(), way.model.display());
-    if gallery.origin.model_sha256 != fingerprint {
+    if !network.is(&gallery.origin.model_sha256)? {
         return Err(Error::Input(format!(
             "{place}: its features are another model's than {model}, so they cannot be compared; use that model or make a new gallery"
         )));

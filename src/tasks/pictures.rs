@@ -215,18 +215,18 @@ pub fn needs_recognizer(network: &Network, place: &Path) -> Result<()> {
 }
 
 /// The features of all pictures in order, `[n, width]` and the width: f(x) not normalised, and with `mirror` f(flip x) after it,
-/// where x is the picture that goes into the network.
+/// where x is the picture that goes into the network. The network is taken, so that its weights are in memory once.
 ///
 /// # Errors
 /// `Numeric`, naming the picture, for a feature that is not finite; `Interrupted`.
 pub fn features(
     context: &Context,
     device: &Arc<dyn Device>,
-    network: &Network,
+    network: Network,
     pictures: &Pictures,
     mirror: bool,
 ) -> Result<(Vec<f32>, usize)> {
-    let engine = Engine::new(network.clone(), Arc::clone(device));
+    let engine = Engine::new(network, Arc::clone(device));
     let total = pictures.found.len() as u64;
     let (mut rows, mut width) = (Vec::new(), 0);
     context.listener.progress("embed", 0, total, 1, "");

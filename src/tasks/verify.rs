@@ -34,7 +34,7 @@ pub fn verify(context: &Context, request: &Request) -> Result<Verified> {
     let pictures = Pictures::check(context, preparation, found.into())?;
     let Request { model, mirror, .. } = request;
     let threshold = calibrate::threshold(context, &network, model, request.threshold, *mirror, pictures.sources())?;
-    let (rows, width) = pictures::features(context, &device, &network, &pictures, request.mirror)?;
+    let (rows, width) = pictures::features(context, &device, network, &pictures, request.mirror)?;
     let (first, second) = rows.split_at(width);
     Verified::new(first, second, threshold)
 }

@@ -53,6 +53,17 @@ fn small(folder: &Path) -> Request {
     request
 }
 
+/// With a list of people whose sets are those of the folds.
+fn of_sets(folder: &Path, sets: &[usize]) -> Request {
+    let mut request = small(folder);
+    let set = |first: usize| people(first..first + 4).iter().map(|name| format!("{name}\t3\n")).collect::<String>();
+    let list = format!("3\n4\n{}4\n{}4\n{}", set(0), set(4), set(8));
+    std::fs::write(folder.join("people.txt"), list).unwrap();
+    request.config.data.people = Some("people.txt".into());
+    request.config.data.sets = sets.to_vec();
+    request
+}
+
 #[test]
 fn pairs_alone_hold_their_people_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,20 +81,33 @@ fn pairs_alone_hold_their_people_out() {
 #[test]
 fn sets_of_people_belong_to_folds_of_pairs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut request = small(folder.path());
-    let set = |first: usize| people(first..first + 4).iter().map(|name| format!("{name}\t3\n")).collect::<String>();
-    let list = format!("3\n4\n{}4\n{}4\n{}", set(0), set(4), set(8));
-    std::fs::write(folder.path().join("people.txt"), list).unwrap();
-    request.config.data.people = Some("people.txt".into());
-    request.config.data.sets = vec![1, 2];
+    let mut request = of_sets(folder.path(), &[1, 2]);
     // Set 3 is left out of training, so fold 3 is what is tested unless somebody says otherwise.
     let findings = with_context(None, |context| ablate::ablate(context, &request)).unwrap();
     assert_eq!(findings.folds, [3]);
-    assert_eq!(trained(&request.data, &request.out.join("seed-1/fold-3/recognition-lr")), people(0..8));
+    assert_eq!(trained(&request.data, &request.out.join("seed-1/all-sets/recognition-lr")), people(0..8));
     // Held out in turn, a set of the pool is taken from it, and set 3 stays unseen.
     request.folds = vec![1];
     with_context(None, |context| ablate::ablate(context, &request)).unwrap();
     assert_eq!(trained(&request.data, &request.out.join("seed-1/fold-1/recognition-lr")), people(4..8));
+}
+
+/// Folds outside the training sets are trained for once, and their differences are one observation of a training's luck.
+#[test]
+fn folds_that_train_on_the_same_people_share_their_trainings() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut request = of_sets(folder.path(), &[1]);
+    let plan = with_context(None, |context| ablate::plan(context, &request)).unwrap();
+    assert!(plan.trainings.iter().all(|training| training.fold == 2), "those of fold 3 are the same");
+    let findings = with_context(None, |context| ablate::ablate(context, &request)).unwrap();
+    assert_eq!((findings.folds.as_slice(), findings.statistics.cells), (&[2, 3][..], 2));
+    let seed = request.out.join("seed-1");
+    assert!(!seed.join("fold-2/recognition-lr").exists() && seed.join("all-sets/recognition-lr").is_dir());
+    assert!(seed.join("fold-2/scores.json").is_file() && seed.join("fold-3/scores.json").is_file());
+    assert!(findings.statistics.differences.iter().all(|difference| difference.cells.is_none()), "one training each");
+    request.folds = vec![1, 3];
+    let refused = with_context(None, |context| ablate::ablate(context, &request)).unwrap_err();
+    assert!(refused.to_string().contains("no set is left to train on"), "{refused}");
 }
 
 #[test]

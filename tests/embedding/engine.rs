@@ -50,10 +50,9 @@ fn a_picture_has_one_feature_whatever_the_batch() {
 fn bf16_is_near_f32() {
     let faces: Vec<Picture> = (0..3).map(|i| face(i, i)).collect();
     let images: Vec<Image> = faces.iter().map(Image::from).collect();
-    let loaded = joint;
-    let exact = loaded().on(Device::cpu().threads(1)).unwrap().embed(&images).unwrap();
+    let exact = joint().on(Device::cpu().threads(1)).unwrap().embed(&images).unwrap();
     let in_bf16 =
-        |threads| loaded().with_precision(Precision::Bf16).on(Device::cpu().threads(threads)).unwrap().embed(&images);
+        |threads| joint().with_precision(Precision::Bf16).on(Device::cpu().threads(threads)).unwrap().embed(&images);
     let rounded = in_bf16(1).unwrap();
     assert_eq!(rounded, in_bf16(3).unwrap());
     let length = |of: &dyn Fn(f32, f32) -> f32| {
@@ -61,6 +60,31 @@ fn bf16_is_near_f32() {
     };
     let error = length(&|a, b| a - b) / length(&|a, _| a);
     assert!(error > 0.0 && error < 0.1, "{error}");
+}
+
+/// The weights go to the device with whatever is asked first; what is asked later finds them there, for both kinds of pictures.
+#[test]
+fn answers_do_not_depend_on_what_was_asked_before() {
+    let fresh = || on_cpu(joint());
+    let faces: Vec<Picture> = (0..20).map(|i| face(i % 5, i)).collect();
+    let (high, low): (Vec<Image>, Vec<Picture>) =
+        (faces.iter().map(Image::from).collect(), faces.iter().map(low).collect());
+    let low: Vec<Image> = low.iter().map(Image::from).collect();
+    let asked: [&dyn Fn(&Engine) -> Vec<f32>; 5] = [
+        &|engine| engine.hallucinate(&low[..1]).unwrap()[0].rgb.iter().map(|byte| f32::from(*byte)).collect(),
+        &|engine| engine.embed(&high[..1]).unwrap().values,
+        &|engine| engine.embed(&low[..1]).unwrap().values,
+        &|engine| engine.embed(&low).unwrap().values,
+        &|engine| engine.embed(&high).unwrap().values,
+    ];
+    let alone: Vec<Vec<f32>> = asked.iter().map(|ask| ask(&fresh())).collect();
+    for first in 0..asked.len() {
+        let engine = fresh();
+        for turn in 0..asked.len() {
+            let which = (first + turn) % asked.len();
+            assert_eq!(asked[which](&engine), alone[which], "asked {which} after {first}");
+        }
+    }
 }
 
 #[test]

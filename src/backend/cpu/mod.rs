@@ -82,9 +82,14 @@ impl Device for Cpu {
     }
 
     fn copy(&self, from: (&Buffer, usize), to: (&Buffer, usize), bytes: usize) -> Result<()> {
-        let mut between = vec![0; bytes];
-        self.read(from.0, from.1, &mut between)?;
-        self.write(to.0, to.1, &between)
+        // Piece by piece: the weights of a network should not be in memory a third time.
+        let mut between = vec![0; bytes.min(1 << 20)];
+        for at in (0..bytes).step_by(between.len().max(1)) {
+            let piece = &mut between[..(bytes - at).min(1 << 20)];
+            self.read(from.0, from.1 + at, piece)?;
+            self.write(to.0, to.1 + at, piece)?;
+        }
+        Ok(())
     }
 
     fn launch(&self, list: &[Launch], memory: &Memory) -> Result<()> {

@@ -7,11 +7,13 @@ use serde_json::json;
 /// Steps, time, speed and last losses.
 pub fn train(finished: &Finished) -> Answer {
     let run = finished.run.display().to_string();
+    // A run that was finished already is found so in no time.
+    let how = match finished.images_per_second > 0.0 {
+        true => format!(" in {:.0} s ({:.1} img/s)", finished.seconds, finished.images_per_second),
+        false => ", all of them before".to_owned(),
+    };
     Answer {
-        text: format!(
-            "trained  {} steps in {:.0} s ({:.1} img/s): {}\nmodel    {run}/model.safetensors",
-            finished.steps, finished.seconds, finished.images_per_second, finished.losses
-        ),
+        text: format!("trained  {} steps{how}: {}\nmodel    {run}/model.safetensors", finished.steps, finished.losses),
         json: json!({
             "steps": finished.steps,
             "seconds": finished.seconds,

@@ -2,8 +2,9 @@
 //! answer the same pairs of people whom none of them has seen, and the report says which differences are larger than chance.
 //!
 //! The folder of an experiment holds `experiment.json` (what it is), `seed-S/fold-K/` with a run folder for each training,
-//! `scores.json` and `pictures.png`, and at the end `report.html`, `report.txt` and `ablate.json`. What is finished is never done
-//! again: the same command goes on where it was stopped, and more seeds or folds may be asked for later.
+//! `scores.json` and `pictures.png`, and at the end `report.html`, `report.txt` and `ablate.json`. Folds outside the training sets have
+//! their trainings in common, in `seed-S/all-sets/`. What is finished is never done again: the same command goes on where it was
+//! stopped, and more seeds or folds may be asked for later.
 
 mod protocol;
 mod report;
@@ -26,7 +27,7 @@ use crate::tasks::{Context, Listener, bench, train};
 use protocol::{Fold, Protocol};
 use rows::{Table, Training};
 use serde_json::{Value as Json, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,9 +113,14 @@ impl<'a> Experiment<'a> {
         Ok(Experiment { request, table, protocol, device })
     }
 
-    /// The folder of a seed and a fold.
+    /// The folder of a seed and a fold, for scores and pictures.
     fn folder(&self, seed: u64, fold: &Fold) -> PathBuf {
         self.request.out.join(format!("seed-{seed}")).join(format!("fold-{}", fold.number))
+    }
+
+    /// The folder of the trainings for a seed and a fold, which other folds may share.
+    fn trainings(&self, seed: u64, fold: &Fold) -> PathBuf {
+        self.request.out.join(format!("seed-{seed}")).join(&fold.training)
     }
 
     /// The configuration of a training for a seed and a fold.
@@ -175,10 +181,15 @@ pub fn plan(context: &Context, request: &Request) -> Result<Plan> {
     experiment.check_out()?;
     let mut pace = Pace { context, device: &experiment.device, known: Vec::new() };
     let mut trainings = Vec::new();
+    let mut folders = Vec::new();
     for (seed, fold) in experiment.cells() {
+        let folder = experiment.trainings(seed, fold);
+        if folders.contains(&folder) {
+            continue;
+        }
         for training in &experiment.table.trainings {
             let config = experiment.config(training, seed, fold);
-            let done = checkpoint::latest(&experiment.folder(seed, fold).join(training.name))?
+            let done = checkpoint::latest(&folder.join(training.name))?
                 .checkpoint
                 .map_or(0, |checkpoint| checkpoint.state.step);
             let (steps, stages) = (config.steps(), rows::in_words(&config));
@@ -186,6 +197,7 @@ pub fn plan(context: &Context, request: &Request) -> Result<Plan> {
                 pace.seconds(&config, fold.identities)? * (steps - done.min(steps)) as f64 / steps.max(1) as f64;
             trainings.push(Planned { seed, fold: fold.number, name: training.name, stages, steps, done, seconds });
         }
+        folders.push(folder);
     }
     Ok(Plan {
         device: experiment.device.info().name,
@@ -253,7 +265,8 @@ pub fn ablate(context: &Context, request: &Request) -> Result<Findings> {
         other => other,
     })?;
     let Experiment { table, protocol, .. } = &experiment;
-    let statistics = Statistics::new(table, &cells, protocol.folds.len())?;
+    let trainings: Vec<&str> = protocol.folds.iter().map(|fold| fold.training.as_str()).collect();
+    let statistics = Statistics::new(table, &cells, &trainings)?;
     let sentences = statistics.sentences(table);
     let findings = Findings {
         out: request.out.clone(),
@@ -270,8 +283,9 @@ pub fn ablate(context: &Context, request: &Request) -> Result<Findings> {
         sentences,
         seconds: started.elapsed().as_secs_f64(),
     };
-    let first = experiment.cells().next().map(|(seed, fold)| experiment.folder(seed, fold));
-    report::write(&findings, &request.config, first.as_deref())?;
+    let first = experiment.cells().next();
+    let first = first.map(|(seed, fold)| (experiment.folder(seed, fold), experiment.trainings(seed, fold)));
+    report::write(&findings, &request.config, first.as_ref().map(|(scores, runs)| (scores.as_path(), runs.as_path())))?;
     Ok(findings)
 }
 
@@ -291,7 +305,7 @@ fn run(context: &Context, experiment: &Experiment) -> Result<Vec<Cell>> {
         ));
         let listener = Inside { listener: context.listener, cell: format!("seed {seed}, fold {}:", fold.number) };
         let inside = Context { listener: &listener, ..*context };
-        let folder = experiment.folder(seed, fold);
+        let folder = experiment.trainings(seed, fold);
         for training in &experiment.table.trainings {
             let config = experiment.config(training, seed, fold);
             let init = training.init.iter().map(|name| folder.join(name)).collect();
@@ -302,7 +316,7 @@ fn run(context: &Context, experiment: &Experiment) -> Result<Vec<Cell>> {
                 train_or_resume(&inside, &request)?;
             }
         }
-        cells.push(scored(&inside, experiment, (seed, fold), &folder)?);
+        cells.push(scored(&inside, experiment, seed, fold)?);
     }
     Ok(cells)
 }
@@ -336,7 +350,8 @@ fn train_or_resume(context: &Context, request: &train::Request) -> Result<train:
 }
 
 /// The scores of a cell: those that are there, where they are of the rows in question.
-fn scored(context: &Context, experiment: &Experiment, (seed, fold): (u64, &Fold), folder: &Path) -> Result<Cell> {
+fn scored(context: &Context, experiment: &Experiment, seed: u64, fold: &Fold) -> Result<Cell> {
+    let folder = experiment.folder(seed, fold);
     let path = folder.join("scores.json");
     let there = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Cell>(&text).ok());
     let wanted: Vec<&str> = experiment.table.rows.iter().map(|row| row.name).collect();
@@ -344,7 +359,9 @@ fn scored(context: &Context, experiment: &Experiment, (seed, fold): (u64, &Fold)
         return Ok(cell);
     }
     let of = (&experiment.protocol, fold);
-    let (cell, sheet) = score::score(context, &experiment.device, &experiment.table, of, (seed, folder))?;
+    let trained = experiment.trainings(seed, fold);
+    let (cell, sheet) = score::score(context, &experiment.device, &experiment.table, of, (seed, &trained))?;
+    files::make_folder(&folder)?;
     files::write(&folder.join("pictures.png"), &sheet.png()?)?;
     let text = serde_json::to_string(&cell).map_err(|error| Error::Numeric(format!("scores: {error}")))?;
     files::write(&path, (text + "\n").as_bytes())?;

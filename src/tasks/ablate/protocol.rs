@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const PARTS: usize = 4;
 /// Pairs of a kind that a made list has at most.
 const MOST_PAIRS: usize = 3000;
+/// Where folds train whose people are in no set of `data.sets`: they take nobody out of it.
+const ALL_SETS: &str = "all-sets";
 /// People and pairs that are made depend on this alone, so that every seed of an experiment is tested on the same ones.
 const SEED: u64 = 1;
 
@@ -25,6 +27,8 @@ const SEED: u64 = 1;
 pub struct Fold {
     /// Counted from 1.
     pub number: usize,
+    /// Folds of one name train on the same people, so their trainings are the same; a folder within a seed's.
+    pub training: String,
     /// `[data]` of a configuration that trains on the other people.
     pub data: Data,
     /// A list of people to be written where `data` says.
@@ -103,8 +107,15 @@ impl Opened<'_> {
         for number in if chosen.is_empty() { &default } else { chosen } {
             let resolved = self.resolve(&pairs, pairs_file, *number)?;
             let sets: Vec<usize> = pool.iter().copied().filter(|set| set != number).collect();
+            if sets.is_empty() {
+                return Err(Error::Usage(format!(
+                    "fold {number} held out of data.sets = {pool:?}: no set is left to train on; give data.sets more of them"
+                )));
+            }
             let data = Data { sets: sets.clone(), ..self.config.data.clone() };
-            folds.push(self.fold(*number, data, None, people.of_sets(&sets)?, resolved)?);
+            let fold = self.fold(*number, data, None, people.of_sets(&sets)?, resolved)?;
+            let training = if sets.len() == pool.len() { ALL_SETS.to_owned() } else { fold.training };
+            folds.push(Fold { training, ..fold });
         }
         let about = format!(
             "each fold of {} is held out in turn, training takes the other sets of {:?} in {}",
@@ -202,7 +213,9 @@ impl Opened<'_> {
         rows.dedup();
         let place = |row: usize| rows.binary_search(&row).unwrap_or_default();
         let pairs = pairs.iter().map(|(a, b, same)| (place(*a), place(*b), *same)).collect();
-        Ok(Fold { number, data, list, identities: training.identities.len(), images: training.len(), rows, pairs })
+        let (identities, images) = (training.identities.len(), training.len());
+        let training = format!("fold-{number}");
+        Ok(Fold { number, training, data, list, identities, images, rows, pairs })
     }
 
     /// The pairs of one fold, as rows of the listing.

@@ -22,8 +22,9 @@ struct Numbers {
     caption: String,
 }
 
-/// Writes `report.html`, `report.txt` and `ablate.json`. `cell` is the folder of the first seed and fold, for curves and pictures.
-pub fn write(findings: &Findings, config: &Config, cell: Option<&Path>) -> Result<()> {
+/// Writes `report.html`, `report.txt` and `ablate.json`. `cell` are the folders of the first seed and fold: that of
+/// the pictures, and that of the trainings, for curves.
+pub fn write(findings: &Findings, config: &Config, cell: Option<(&Path, &Path)>) -> Result<()> {
     let out = &findings.out;
     files::write(&out.join("ablate.json"), format!("{:#}\n", findings.to_json()).as_bytes())?;
     files::write(&out.join("report.txt"), text(findings).as_bytes())?;
@@ -81,8 +82,8 @@ fn tables(findings: &Findings) -> Vec<Numbers> {
         header: vec!["first", "minus second", "mean", "low", "high", "low, cells", "high, cells", "decided"],
         rows: statistics.differences.iter().map(difference).collect(),
         caption: "Paired: same seed, fold and pairs. low, high: 95 % bootstrap over seeds, folds and pairs, each drawn with replacement, \
-                  2000 draws. Cells: mean -+ t(n - 1) sd / sqrt(n) over the n differences of cells. Decided: both leave zero out; \
-                  not corrected for the number of comparisons"
+                  2000 draws. Cells: mean -+ t(n - 1) sd / sqrt(n) over the n differences of cells, folds that share their trainings \
+                  being one cell. Decided: both leave zero out; not corrected for the number of comparisons"
             .to_owned(),
     };
     let restoration = Numbers {
@@ -163,7 +164,7 @@ pub fn text(findings: &Findings) -> String {
 }
 
 /// The page.
-fn page(findings: &Findings, config: &Config, cell: Option<&Path>) -> Result<String> {
+fn page(findings: &Findings, config: &Config, cell: Option<(&Path, &Path)>) -> Result<String> {
     let mut page = Report::new("The paper's table under one budget");
     page.facts(&[
         ("device", &findings.device),
@@ -181,9 +182,9 @@ fn page(findings: &Findings, config: &Config, cell: Option<&Path>) -> Result<Str
     for Numbers { title, header, rows, caption } in tables(findings) {
         page.section(title).table(&header, &rows, &caption);
     }
-    if let Some(cell) = cell {
-        pictures(&mut page, cell)?;
-        curves(&mut page, findings, cell)?;
+    if let Some((scores, trainings)) = cell {
+        pictures(&mut page, scores)?;
+        curves(&mut page, findings, trainings)?;
     }
     let rows: Vec<Vec<String>> = findings
         .statistics
@@ -197,7 +198,7 @@ fn page(findings: &Findings, config: &Config, cell: Option<&Path>) -> Result<Str
     page.section("Trainings").table(
         &["training", "stages: mode, steps x pictures"],
         &trainings,
-        "Each once for a seed and a fold",
+        "Each once for a seed and a fold; folds that are outside the training sets share theirs",
     );
     page.section("Configuration").code(&config.to_toml());
     Ok(page.render())
@@ -212,7 +213,7 @@ fn pictures(page: &mut Report, cell: &Path) -> Result<()> {
     Ok(())
 }
 
-fn curves(page: &mut Report, findings: &Findings, cell: &Path) -> Result<()> {
+fn curves(page: &mut Report, findings: &Findings, trainings: &Path) -> Result<()> {
     let statistics = &findings.statistics;
     page.section("Curves of the first seed and fold");
     let roc = statistics.rows.iter().map(|scored| Series::new(scored.row.name, scored.lr_lr.curve.clone()));
@@ -220,7 +221,7 @@ fn curves(page: &mut Report, findings: &Findings, cell: &Path) -> Result<()> {
     let read = |key: &str, names: &[&'static str]| -> Result<Vec<Series>> {
         let mut series = Vec::new();
         for name in names {
-            let points = History::read(&cell.join(name))?.curve(key);
+            let points = History::read(&trainings.join(name))?.curve(key);
             series.extend((!points.is_empty()).then(|| Series::new(*name, points)));
         }
         Ok(series)

@@ -58,7 +58,7 @@ pub struct Difference {
     pub first: String,
     pub second: String,
     pub mean: f64,
-    /// [`student`], over cells; nothing of a single cell.
+    /// [`student`], over cells, those of shared trainings averaged before; nothing of a single one.
     pub cells: Option<Interval>,
     /// [`resampled`], over seeds, folds and pairs.
     pub pairs: Interval,
@@ -83,11 +83,13 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// From cells in the order of seeds, and of folds within a seed.
+    /// From cells in the order of seeds, and of folds within a seed. `trainings` names those of each fold: folds of one name share
+    /// theirs, so that the luck of training is the same in all of them.
     ///
     /// # Errors
     /// `Shape` where a cell lacks a row, `Input` where pairs are too few to score, `Numeric`.
-    pub fn new(table: &Table, cells: &[Cell], folds: usize) -> Result<Statistics> {
+    pub fn new(table: &Table, cells: &[Cell], trainings: &[&str]) -> Result<Statistics> {
+        let folds = trainings.len();
         let mut rows = Vec::with_capacity(table.rows.len());
         for row in &table.rows {
             let kind = |scores: fn(&Cosines) -> &[f64]| verified(row, cells, folds, scores);
@@ -102,7 +104,7 @@ impl Statistics {
             });
         }
         let restorations = restorations(cells)?;
-        let differences = compare(table, &mut rows)?;
+        let differences = compare(table, &mut rows, trainings)?;
         let sizes = cells.iter().map(|cell| cell.same.len());
         let pairs = (sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0));
         Ok(Statistics { rows, restorations, differences, pairs, cells: cells.len() })
@@ -237,8 +239,21 @@ fn restorations(cells: &[Cell]) -> Result<Vec<Restored>> {
     first.iter().map(one).collect()
 }
 
+/// Numbers of cells, seed by seed, as one of each training: the mean of the folds that share it.
+fn of_trainings(cells: &[f64], trainings: &[&str]) -> Vec<f64> {
+    let mut names = trainings.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let of = |seed: &[f64], name: &str| {
+        let own: Vec<f64> =
+            seed.iter().zip(trainings).filter(|(_, own)| **own == name).map(|(cell, _)| *cell).collect();
+        metrics::mean(&own)
+    };
+    cells.chunks(trainings.len().max(1)).flat_map(|seed| names.iter().filter_map(move |name| of(seed, name))).collect()
+}
+
 /// Fills in the shares, and gives the differences: the gap, the joint row minus every other one, the others minus the baseline.
-fn compare(table: &Table, rows: &mut [Scored]) -> Result<Vec<Difference>> {
+fn compare(table: &Table, rows: &mut [Scored], trainings: &[&str]) -> Result<Vec<Difference>> {
     let Some(base) = rows.iter().position(|scored| scored.row.name == BASELINE) else {
         return Err(Error::Shape(format!("the table has no row {BASELINE}")));
     };
@@ -255,7 +270,7 @@ fn compare(table: &Table, rows: &mut [Scored]) -> Result<Vec<Difference>> {
             first: names[first].to_owned(),
             second: names[second].to_owned(),
             mean: metrics::mean(&cells).unwrap_or(f64::NAN),
-            cells: student(&cells)?,
+            cells: student(&of_trainings(&cells, trainings))?,
             pairs: middle(&mut drawn)?,
         })
     };
