@@ -280,7 +280,8 @@ fn bf16_reaches_every_algorithm_and_sums_several_slices() {
     let op = Conv { stride: 1, pad: 1, bias: true, prelu: true, add: true, keep: true };
     let case = Case::new(op, in_type(Type::Bf16, normal("deep", &shapes), 2..4));
     case.check();
-    (0..5).for_each(|input| case.check_nan_at_least(input));
+    // Not the slope, which meets a value beside 0 in one of two roundings and not in the other.
+    [0, 1, 2, 4].into_iter().for_each(|input| case.check_nan_at_least(input));
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //! * [`epilogue`]: what happens to a finished sum, on the way forward and on the way back.
 //!
 //! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16
-//! runs on tensor cores; `entries` chooses the kernel by the number of channels.
+//! runs on tensor cores; `entries` chooses the kernel by the number of channels. On the cpu `narrow` computes it.
 
 mod cost;
 mod data;

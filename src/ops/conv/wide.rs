@@ -1,6 +1,7 @@
 //! bf16 for host twins that compute in f32: inputs are widened before, outputs rounded after. f32 passes through without a copy.
 //!
-//! A bf16 graph on the cpu is for comparison, not for speed, so whole tensors are converted. Knows nothing of convolutions.
+//! Where no algorithm reads bf16 as it lies (see [`super::narrow`]), whole tensors are converted: for comparison, not for speed. Knows nothing
+//! of convolutions.
 
 use crate::backend::cpu::gemm::PANEL;
 use crate::backend::cpu::lanes::{Job, Simd};
