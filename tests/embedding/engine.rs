@@ -70,7 +70,8 @@ fn answers_do_not_depend_on_what_was_asked_before() {
     let (high, low): (Vec<Image>, Vec<Picture>) =
         (faces.iter().map(Image::from).collect(), faces.iter().map(low).collect());
     let low: Vec<Image> = low.iter().map(Image::from).collect();
-    let asked: [&dyn Fn(&Engine) -> Vec<f32>; 5] = [
+    type Ask<'a> = &'a dyn Fn(&Engine) -> Vec<f32>;
+    let asked: [Ask; 5] = [
         &|engine| engine.hallucinate(&low[..1]).unwrap()[0].rgb.iter().map(|byte| f32::from(*byte)).collect(),
         &|engine| engine.embed(&high[..1]).unwrap().values,
         &|engine| engine.embed(&low[..1]).unwrap().values,
