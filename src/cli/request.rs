@@ -3,7 +3,7 @@
 use super::args::{self, ConfigSource, Input};
 use crate::error::Result;
 use crate::model::Source;
-use crate::model::config::{Config, Overrides};
+use crate::model::config::{Config, Overrides, Precision};
 use crate::tasks::pictures::{Cut, Ways};
 use crate::tasks::{
     ablate, bench, calibrate, check, degrade, demo, embed, eval, export, hallucinate, identify, import, pack, plan,
@@ -21,7 +21,7 @@ pub fn demo(given: args::Demo, seed: Option<u64>) -> demo::Request {
 pub fn eval(given: args::Eval) -> eval::Request {
     let args::Eval { model, data, pairs, gallery, gallery_images, fold, input, out, no_mirror, allow_missing, .. } =
         given;
-    let args::Eval { mean_subtraction, pca, cut, .. } = given;
+    let args::Eval { mean_subtraction, pca, precision, cut, .. } = given;
     let transform = match pca {
         Some(count) => eval::Transform::Components(count),
         None if mean_subtraction => eval::Transform::MeanSubtraction,
@@ -31,6 +31,7 @@ pub fn eval(given: args::Eval) -> eval::Request {
     let args::Cut { crop, landmarks } = cut;
     eval::Request {
         model,
+        precision,
         data,
         pairs,
         gallery: gallery.then_some(gallery_images),
@@ -74,18 +75,18 @@ pub fn degrade(given: args::Degrade) -> degrade::Request {
 }
 
 pub fn hallucinate(given: args::Hallucinate) -> hallucinate::Request {
-    let args::Hallucinate { model, inputs, out, sheet, skip_existing, data, cut } = given;
-    hallucinate::Request { model, inputs, out, sheet, skip_existing, ways: ways(None, data, cut) }
+    let args::Hallucinate { model, inputs, out, sheet, skip_existing, data, precision, cut } = given;
+    hallucinate::Request { model, inputs, out, sheet, skip_existing, ways: ways(None, data, precision, cut) }
 }
 
 pub fn embed(given: args::Embed) -> embed::Request {
-    let args::Embed { model, inputs, input, mirror, out, data, cut } = given;
-    embed::Request { model, inputs, out, mirror, ways: ways(input, data, cut) }
+    let args::Embed { model, inputs, input, mirror, out, data, precision, cut } = given;
+    embed::Request { model, inputs, out, mirror, ways: ways(input, data, precision, cut) }
 }
 
 pub fn verify(given: args::Verify) -> verify::Request {
-    let args::Verify { model, first, second, threshold, input, no_mirror, data, cut } = given;
-    verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, cut) }
+    let args::Verify { model, first, second, threshold, input, no_mirror, data, precision, cut } = given;
+    verify::Request { model, first, second, threshold, mirror: !no_mirror, ways: ways(input, data, precision, cut) }
 }
 
 pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
@@ -100,8 +101,8 @@ pub fn calibrate(given: args::Calibrate) -> calibrate::Request {
 
 pub fn identify(given: args::Identify) -> identify::Request {
     let way = |given: args::Way| {
-        let args::Way { model, input, no_mirror, data, cut } = given;
-        identify::Way { model, mirror: !no_mirror, ways: ways(input, data, cut) }
+        let args::Way { model, input, no_mirror, data, precision, cut } = given;
+        identify::Way { model, mirror: !no_mirror, ways: ways(input, data, precision, cut) }
     };
     let action = match given.action {
         args::Action::Add { inputs, name, way: given } => {
@@ -155,8 +156,8 @@ pub fn bench(given: args::Network) -> Result<bench::Request> {
     Ok(bench::Request { config: config(&source_of, &overrides)?, batch, identities })
 }
 
-fn ways(input: Option<Input>, data: Option<PathBuf>, given: args::Cut) -> Ways {
-    Ways { input: input.map(source), data, cut: cut(given) }
+fn ways(input: Option<Input>, data: Option<PathBuf>, precision: Option<Precision>, given: args::Cut) -> Ways {
+    Ways { input: input.map(source), data, precision, cut: cut(given) }
 }
 
 fn source(input: Input) -> Source {

@@ -20,6 +20,7 @@
 pub mod network;
 pub mod picture;
 
+pub use crate::model::config::Precision;
 pub use picture::{Image, Prepared};
 
 use crate::backend::{self, Choice};
@@ -93,6 +94,11 @@ impl Loaded {
     /// What goes into the networks. Where nothing is said 24x28 pictures are low resolution and all others are high.
     pub fn with_input(self, input: Source) -> Self {
         Loaded { input: Some(input), ..self }
+    }
+
+    /// In what to compute: f32 where nothing is said; bf16 is faster where the device has it, and less exact.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Loaded { network: self.network.in_precision(Some(precision)), ..self }
     }
 
     /// Opens the device. The networks get there with the first pictures.
@@ -298,7 +304,7 @@ impl Engine {
     }
 
     /// Runs pictures of one kind: many together, few one by one, since a batch that is mostly empty costs as much as a full one.
-    /// A picture's bits do not depend on which it was.
+    /// A picture's numbers do not depend on the others, but their last bits may on which it was: algorithms are chosen by the batch.
     fn run(&self, work: Work, pixels: &[u8]) -> Result<Outputs> {
         let size = picture_bytes(work.source());
         let mut outputs = Outputs::default();

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::formats::safetensors::{self, Contents, Tensor, Tensors};
 use crate::graph::{Plan, Program, Times, largest_batch};
-use crate::model::config::Config;
+use crate::model::config::{Config, Precision};
 use crate::model::{self, Inference, Model, Parameter, Source, hallucinator};
 use crate::shape::HR;
 use serde_json::json;
@@ -71,6 +71,14 @@ impl Network {
     /// From a model and its parameters as files order them.
     pub fn new(model: Model, tensors: Tensors) -> Self {
         Network { model, tensors: Arc::new(tensors), calibration: None, file: None }
+    }
+
+    /// This network, to be computed in a precision: what its filters and activations are rounded to on the device. Where nothing is
+    /// said it stays as it is, which is f32 for one that was read.
+    pub fn in_precision(mut self, precision: Option<Precision>) -> Self {
+        let train = &mut self.model.config.train;
+        train.precision = precision.unwrap_or(train.precision);
+        self
     }
 
     /// What the model says about itself: a pure function of its configuration, its parts and their extents.
@@ -147,9 +155,8 @@ impl Network {
 
     /// Copies the weights that a model of this network's parts has to a runner of that model.
     fn write(&self, model: &Model, runner: &Runner) -> Result<()> {
-        model.inference_parameters().placed().try_for_each(|(parameter, offset)| {
-            runner.program.write_store(offset, &parameter.to_memory(&self.tensors[&parameter.name].data))
-        })
+        let numbers = |parameter: &Parameter| parameter.to_memory(&self.tensors[&parameter.name].data);
+        model.inference_parameters().write(&runner.program, numbers)
     }
 
     /// Gives the weights to a runner of this network. Each array is dropped once the device has it, so that the weights are never
@@ -159,8 +166,8 @@ impl Network {
         let Some(own) = Arc::get_mut(&mut self.tensors) else { return self.write(&model, runner) };
         let parameters = model.inference_parameters();
         own.retain(|name, _| parameters.iter().any(|parameter| parameter.name == *name));
-        parameters.placed().try_for_each(|(parameter, offset)| match own.remove(&parameter.name) {
-            Some(tensor) => runner.program.write_store(offset, &parameter.to_memory(&tensor.data)),
+        parameters.placed().try_for_each(|placed @ (parameter, _)| match own.remove(&parameter.name) {
+            Some(tensor) => parameters.write_one(&runner.program, placed, parameter.to_memory(&tensor.data)),
             None => Err(Error::Shape(format!("the model has no parameter {}", parameter.name))),
         })
     }

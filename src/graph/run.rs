@@ -67,7 +67,7 @@ impl Program {
     }
 
     /// Overwrites numbers of the store at an offset in bytes: a parameter whose place is known from its layout.
-    pub fn write_store(&self, offset: usize, numbers: &[f32]) -> Result<()> {
+    pub fn write_store<T: Pod>(&self, offset: usize, numbers: &[T]) -> Result<()> {
         self.device.write(&self.memory.store, offset, bytemuck::cast_slice(numbers))
     }
 

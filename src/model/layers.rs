@@ -136,7 +136,7 @@ pub fn build(
 }
 
 /// The format of activations.
-fn format(precision: Precision) -> Type {
+pub(super) fn format(precision: Precision) -> Type {
     match precision {
         Precision::F32 => Type::F32,
         Precision::Bf16 => Type::Bf16,

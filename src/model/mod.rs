@@ -66,7 +66,8 @@ impl Model {
     }
 
     /// What pictures and features depend on, which is all that inference keeps in memory: not fc6 and not the centers, which only tell the
-    /// identities of the training set apart. These come last, so that all others lie where [`Model::parameters`] has them.
+    /// identities of the training set apart. These come last, so that in f32 all others lie where [`Model::parameters`] has them; in bf16
+    /// filters are stored rounded, since nothing learns.
     pub fn inference_parameters(&self) -> Parameters {
         let mut list = Vec::new();
         if self.has_hallucinator {
@@ -75,7 +76,7 @@ impl Model {
         if self.has_recognizer {
             list.extend(recognizer::feature_parameters(&self.config.model));
         }
-        Parameters::new(list)
+        Parameters::with_filters(list, layers::format(self.config.train.precision))
     }
 
     /// The parameters of the frozen recogniser that stages with a distillation loss learn from. They are no part of the model.

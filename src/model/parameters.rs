@@ -1,8 +1,8 @@
 //! Parameters: name, shape, initial values, multipliers, and one layout in the store that every plan of a model shares.
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Value};
-use crate::ops::Desc;
+use crate::graph::{Graph, Program, Value};
+use crate::ops::{Desc, Type, bf16};
 use crate::random::Random;
 use crate::shape::Shape;
 use std::collections::BTreeMap;
@@ -57,6 +57,11 @@ impl Parameter {
         (0..self.shape.elements()).map(|_| draw()).collect()
     }
 
+    /// Whether this is what pictures are multiplied with, not a number per channel.
+    fn is_filter(&self) -> bool {
+        self.file_shape.len() > 1
+    }
+
     /// Numbers in the order of files (NCHW) to the order of memory (NHWC).
     pub fn to_memory(&self, file: &[f32]) -> Vec<f32> {
         let mut memory = vec![0.0; file.len()];
@@ -87,6 +92,8 @@ impl Parameter {
 #[derive(Clone, Debug)]
 pub struct Parameters {
     list: Vec<Parameter>,
+    /// What filters are stored in; all else is f32.
+    filters: Type,
     offsets: Vec<usize>,
     bytes: usize,
 }
@@ -95,14 +102,47 @@ pub struct Parameters {
 const ALIGNMENT: usize = 256;
 
 impl Parameters {
+    /// All in f32: what learns is kept in it.
     pub(super) fn new(list: Vec<Parameter>) -> Self {
-        let mut offsets = Vec::with_capacity(list.len());
-        let mut bytes = 0usize;
+        Self::with_filters(list, Type::F32)
+    }
+
+    /// With filters in a format of activations, which are read as they are multiplied.
+    pub(super) fn with_filters(list: Vec<Parameter>, filters: Type) -> Self {
+        let mut parameters =
+            Parameters { list: Vec::new(), filters, offsets: Vec::with_capacity(list.len()), bytes: 0 };
         for parameter in &list {
-            offsets.push(bytes);
-            bytes = (bytes + 4 * parameter.shape.elements()).next_multiple_of(ALIGNMENT);
+            parameters.offsets.push(parameters.bytes);
+            let end = parameters.bytes + parameters.desc(parameter).bytes();
+            parameters.bytes = end.next_multiple_of(ALIGNMENT);
         }
-        Parameters { list, offsets, bytes }
+        Parameters { list, ..parameters }
+    }
+
+    /// Shape and format of a parameter in the store.
+    pub fn desc(&self, parameter: &Parameter) -> Desc {
+        let dtype = if parameter.is_filter() { self.filters } else { Type::F32 };
+        Desc { shape: parameter.shape, dtype }
+    }
+
+    /// Writes the numbers of every parameter, in memory order, into a program's store, rounded where they are stored in less.
+    pub fn write(&self, program: &Program, numbers: impl Fn(&Parameter) -> Vec<f32>) -> Result<()> {
+        self.placed().try_for_each(|placed| self.write_one(program, placed, numbers(placed.0)))
+    }
+
+    /// As [`Parameters::write`], of one parameter with its offset.
+    pub fn write_one(
+        &self,
+        program: &Program,
+        (parameter, offset): (&Parameter, usize),
+        numbers: Vec<f32>,
+    ) -> Result<()> {
+        if self.desc(parameter).dtype == Type::Bf16 {
+            let rounded: Vec<bf16> = numbers.into_iter().map(bf16::from_f32).collect();
+            program.write_store(offset, &rounded)
+        } else {
+            program.write_store(offset, &numbers)
+        }
     }
 
     /// In the order of the layer tables.
@@ -133,7 +173,7 @@ impl Parameters {
 
     fn bind_at(&self, base: usize, graph: &mut Graph, learns: impl Fn(&Parameter) -> bool) -> Bound {
         let values = self.placed().map(|(parameter, offset)| {
-            let value = graph.stored_at(base + offset, Desc::f32(parameter.shape), learns(parameter));
+            let value = graph.stored_at(base + offset, self.desc(parameter), learns(parameter));
             (parameter.name.clone(), value)
         });
         Bound { values: values.collect() }

@@ -9,10 +9,11 @@
 //! A product is cut along its depth into slices where one tile per block would leave the card idle (fc5 forward: 32 tiles, depth
 //! 10,240). Each slice leaves f32 sums in the workspace; the launch after it adds the slices in order, then the bias.
 
-use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::dots::{self, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::pairs::{self, Target, Words};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{
@@ -267,16 +268,44 @@ fn wide<N: Number>(numbers: &[N]) -> Cow<'_, [f32]> {
 fn forward_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.rows as usize, product.depth as usize, product.columns as usize);
+    let level = args.level;
+    if N::TYPE == Type::Bf16 && level.multiplies_bf16() && k.is_multiple_of(2) {
+        return forward_pairs((args.input(0), args.input(1)), (n, k / 2, o), (level, args.scratch), args.output(0));
+    }
     let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
     let (sums, transposed) = args.output::<f32>(0).split_at_mut(product.bytes() / 4);
     let blocks = dots::blocks(k, n);
     transposed.par_chunks_mut(OUTPUTS * n).enumerate().for_each(|(task, out)| {
         let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
-        dots::multiply(args.level, rows, &x, &blocks, n, out);
+        dots::multiply(level, rows, &x, &blocks, n, out);
     });
     for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
         sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * n + row]);
     }
+}
+
+/// The same product of bf16 pairs, where they are multiplied as they are: w in half the bytes, which is what takes the time.
+fn forward_pairs(
+    (x, w): (&[f32], &[u32]),
+    (n, words, o): (usize, usize, usize),
+    (level, scratch): (Level, &Scratch),
+    sums: &mut [f32],
+) {
+    let (width, size) = (gemm::panels(n) * PANEL, gemm::packed_len(words, n));
+    scratch.of_launch(size + o * width, |memory| {
+        let (packed, transposed) = memory.split_at_mut(size);
+        gemm::pack_columns(x, n, words, packed);
+        let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
+        transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
+            let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(n) };
+            let left = Words { data: &w[task * OUTPUTS * words..], outer: words, depth: 1 };
+            let target = Target { out, stride: width, accumulate: false };
+            pairs::multiply_bf16(level, extent, [left, right], target);
+        });
+        for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
+            sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * width + row]);
+        }
+    });
 }
 
 /// dx = dy w, a piece of the columns to each task; w's rows are the right matrix, read in place.

@@ -52,8 +52,8 @@ impl Type {
     }
 }
 
-/// A format that activations are stored in. Arithmetic is always f32: a host twin widens what it reads and rounds what it writes,
-/// to nearest, ties to even.
+/// A format that activations are stored in. Arithmetic is f32: a host twin widens what it reads and rounds what it writes, to nearest,
+/// ties to even. Only where the processor multiplies in 16 bits do convolutions and linear layers forward do so in bf16.
 pub trait Number: Pod + Send + Sync {
     /// What values of this format are in a graph.
     const TYPE: Type;

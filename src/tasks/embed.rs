@@ -41,7 +41,7 @@ pub struct Embedded {
 pub fn embed(context: &Context, request: &Request) -> Result<Embedded> {
     files::check_file(&request.out)?;
     let device = context.open_device()?;
-    let network = Network::load(&request.model)?;
+    let network = Network::load(&request.model)?.in_precision(request.ways.precision);
     pictures::needs_recognizer(&network, &request.model)?;
     let pictures = pictures::open(context, &network.model, &request.inputs, &request.ways)?;
     output::spare_inputs(pictures.found(), std::iter::once(request.out.as_path()))?;

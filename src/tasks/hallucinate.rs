@@ -65,7 +65,7 @@ pub fn hallucinate(context: &Context, request: &Request) -> Result<Hallucinated>
     files::check_folder(&request.out)?;
     request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let device = context.open_device()?;
-    let network = Network::load(&request.model)?;
+    let network = Network::load(&request.model)?.in_precision(request.ways.precision);
     if !network.model.has_hallucinator {
         return Err(Error::Input(format!(
             "{}: this model has no hallucinator: use one that was trained to hallucinate",

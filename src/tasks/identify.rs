@@ -132,7 +132,7 @@ pub fn identify(context: &Context, request: &Request) -> Result<Identified> {
 fn add(context: &Context, path: &Path, inputs: &[PathBuf], person: Option<&str>, way: &Way) -> Result<Identified> {
     files::check_file(path)?;
     let device = context.open_device()?;
-    let network = load(&way.model)?;
+    let network = load(way)?;
     let (found, entries) = owners(inputs, person)?;
     let old = if path.exists() { Some(Gallery::read(path)?) } else { None };
     let model_sha256 = match &old {
@@ -181,7 +181,7 @@ fn search(
     way: &Way,
 ) -> Result<Searched> {
     let device = context.open_device()?;
-    let network = load(&way.model)?;
+    let network = load(way)?;
     let gallery = Gallery::read(path)?;
     fits(&gallery, path, way, &network)?;
     if gallery.entries().is_empty() {
@@ -212,9 +212,9 @@ fn search(
     Ok(Searched { device: device.info().name, size: size(&gallery), threshold, answers })
 }
 
-fn load(model: &Path) -> Result<Network> {
-    let network = Network::load(model)?;
-    pictures::needs_recognizer(&network, model)?;
+fn load(way: &Way) -> Result<Network> {
+    let network = Network::load(&way.model)?.in_precision(way.ways.precision);
+    pictures::needs_recognizer(&network, &way.model)?;
     Ok(network)
 }
 

@@ -12,6 +12,7 @@ pub use crate::engine::Prepared;
 use crate::engine::network::Network;
 use crate::engine::{Engine, picture};
 use crate::error::{Error, Result};
+use crate::model::config::Precision;
 use crate::model::{Model, Source, config};
 use crate::resample::Flavour;
 use crate::tasks::Context;
@@ -32,7 +33,7 @@ pub struct Cut {
     pub landmarks: Option<PathBuf>,
 }
 
-/// What the command line says about pictures, besides which they are.
+/// What the command line says about pictures, besides which they are, and about what is done with them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ways {
     /// What goes into the network; by each picture's size where nothing is said.
@@ -40,6 +41,8 @@ pub struct Ways {
     /// The folder that relative landmark lists and the paths in them belong to.
     pub data: Option<PathBuf>,
     pub cut: Cut,
+    /// In what the network is computed; f32 where nothing is said.
+    pub precision: Option<Precision>,
 }
 
 /// How the pictures of one command are prepared for one model.

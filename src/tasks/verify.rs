@@ -27,7 +27,7 @@ pub struct Request {
 /// `Input` for pictures, lists, models and calibrations that are wrong, `Numeric` for features that have no cosine.
 pub fn verify(context: &Context, request: &Request) -> Result<Verified> {
     let device = context.open_device()?;
-    let network = Network::load(&request.model)?;
+    let network = Network::load(&request.model)?.in_precision(request.ways.precision);
     pictures::needs_recognizer(&network, &request.model)?;
     let preparation = Preparation::new(&network.model, &request.ways)?;
     let found = [&request.first, &request.second].map(|path| found(path));

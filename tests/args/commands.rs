@@ -6,7 +6,7 @@ use hallucinet::cli::args::{
     Action, Channels, Command, Common, ConfigSource, Cut, Device, Eval, Export, Identify, Input, Network, Plan,
     Request, Train,
 };
-use hallucinet::model::config::{Downsample, Mode, Overrides};
+use hallucinet::model::config::{Downsample, Mode, Overrides, Precision};
 
 use crate::{command, request};
 
@@ -125,6 +125,7 @@ fn eval_takes_pairs_and_folds() {
     assert!(common.json);
     let expected = Eval {
         model: "run".into(),
+        precision: None,
         data: "images".into(),
         pairs: Some("pairs.txt".into()),
         gallery: false,
@@ -139,9 +140,10 @@ fn eval_takes_pairs_and_folds() {
         cut: Cut::default(),
     };
     assert_eq!(eval, expected);
-    let line = "eval --model m --data d --out o --no-mirror --allow-missing --landmarks l.txt";
+    let line = "eval --model m --data d --precision bf16 --out o --no-mirror --allow-missing --landmarks l.txt";
     let Command::Eval(eval) = command(line).1 else { panic!() };
     assert!(eval.no_mirror && eval.allow_missing && eval.pairs.is_none());
+    assert_eq!(eval.precision, Some(Precision::Bf16));
     assert_eq!(eval.cut.landmarks, Some("l.txt".into()));
 }
 

@@ -3,6 +3,7 @@
 use crate::{FEATURES, face, joint, model, on_cpu};
 use hallucinet::data::align::TEMPLATE;
 use hallucinet::data::image::Picture;
+use hallucinet::engine::Precision;
 use hallucinet::model::Source;
 use hallucinet::resample::{Flavour, resize_u8};
 use hallucinet::shape::{HR, LR};
@@ -42,6 +43,23 @@ fn a_picture_has_one_feature_whatever_the_batch() {
     }
     assert_eq!(engine.embed(&images[..9]).unwrap().values, all.values[..9 * FEATURES]);
     assert_eq!(engine.embed(&[]).unwrap().rows().len(), 0);
+}
+
+/// bf16 keeps 8 digits of each activation and filter: features differ, by little.
+#[test]
+fn bf16_is_near_f32() {
+    let faces: Vec<Picture> = (0..3).map(|i| face(i, i)).collect();
+    let images: Vec<Image> = faces.iter().map(Image::from).collect();
+    let exact = joint().on(Device::cpu().threads(1)).unwrap().embed(&images).unwrap();
+    let in_bf16 =
+        |threads| joint().with_precision(Precision::Bf16).on(Device::cpu().threads(threads)).unwrap().embed(&images);
+    let rounded = in_bf16(1).unwrap();
+    assert_eq!(rounded, in_bf16(3).unwrap());
+    let length = |of: &dyn Fn(f32, f32) -> f32| {
+        exact.values.iter().zip(&rounded.values).map(|(a, b)| f64::from(of(*a, *b)).powi(2)).sum::<f64>().sqrt()
+    };
+    let error = length(&|a, b| a - b) / length(&|a, _| a);
+    assert!(error > 0.0 && error < 0.1, "{error}");
 }
 
 /// The weights go to the device with whatever is asked first; what is asked later finds them there, for both kinds of pictures.

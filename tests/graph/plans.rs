@@ -72,7 +72,7 @@ fn weights_lie_at_one_place_in_every_plan() {
         let everywhere: BTreeSet<(String, usize)> =
             model.parameters().placed().map(|(p, offset)| (p.name.clone(), offset)).collect();
         let known: BTreeSet<(usize, usize)> =
-            parameters.placed().map(|(p, offset)| (offset, 4 * p.shape.elements())).collect();
+            parameters.placed().map(|(p, offset)| (offset, parameters.desc(p).bytes())).collect();
         assert!(parameters.placed().all(|(p, offset)| everywhere.contains(&(p.name.clone(), offset))), "{name}");
         for launch in &plan.launches {
             assert!(launch.writes.iter().all(|region| region.space == Space::Arena || region.bytes == 0), "{name}");

@@ -8,9 +8,7 @@ fn a_timed_run_is_a_run_and_times_every_layer() {
     for (name, model, graph, inference) in every_inference() {
         let program = load(graph);
         let costs = program.plan().costs();
-        for (parameter, offset) in model.inference_parameters().placed() {
-            program.write_store(offset, &parameter.initial(1)).unwrap();
-        }
+        model.inference_parameters().write(&program, |parameter| parameter.initial(1)).unwrap();
         let bytes = program.plan().place(inference.pixels).unwrap().region.bytes;
         let pixels: Vec<u8> = (0..bytes).map(|i| (i * 31 % 251) as u8).collect();
         program.write(inference.pixels, &pixels).unwrap();

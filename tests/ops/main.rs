@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod linear;
 mod number;
+mod pairs;
 mod pixel_loss;
 mod pixels;
 mod pool;

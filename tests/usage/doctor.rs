@@ -40,5 +40,5 @@ fn a_device_that_is_not_there_is_refused_at_once() {
 
 #[test]
 fn an_instruction_set_that_nobody_knows_is_refused() {
-    run_on("sse9", folder().path(), &["doctor", "--device", "cpu"]).refused(2, "portable, avx2 or avx512");
+    run_on("sse9", folder().path(), &["doctor", "--device", "cpu"]).refused(2, "portable, avx2, avx512 or avx512-bf16");
 }

@@ -149,6 +149,12 @@ fn what_training_and_measuring_answer_is_as_its_schema_says() {
     check("plan", &at(&[&["plan", "--preset", "quick"], &small[..]].concat()));
     check("plan", &at(&[&["plan", "--preset", "quick", "--inference", "lr", "--batch", "3"], &small[..]].concat()));
     check("bench", &at(&[&["bench", "--preset", "quick", "--batch", "2", "--identities", "4"], &small[..]].concat()));
+    let bf16 = ["bench", "--preset", "quick", "--batch", "1", "--identities", "4", "--precision", "bf16"];
+    let bench = at(&[&bf16, &small[..]].concat());
+    check("bench", &bench);
+    // What bf16 rounds, and not more: a network of thirty layers stays within a tenth.
+    let error = bench["bf16"]["feature_error"].as_f64().unwrap();
+    assert!(error > 0.0 && error < 0.1, "{error}");
     check("doctor", &at(&["doctor"]));
     check("completions", &at(&["completions", "bash"]));
     check("man", &at(&["man", "--out", "man1"]));

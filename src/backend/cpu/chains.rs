@@ -14,7 +14,7 @@ pub fn run(level: Level, numbers: &mut [f32], turns: u32, factor: f32, term: f32
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2(numbers, turns, factor, term),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(numbers, turns, factor, term),
+            Level::Avx512 | Level::Avx512Bf16 => avx512(numbers, turns, factor, term),
             #[cfg(not(target_arch = "x86_64"))]
             _ => each::<Portable, 2>(numbers, turns, factor, term),
         }

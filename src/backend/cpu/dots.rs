@@ -60,7 +60,7 @@ pub fn multiply(level: Level, rows: Rows, data: &[f32], blocks: &[Block], column
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2(rows, data, blocks, columns, out),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(rows, data, blocks, columns, out),
+            Level::Avx512 | Level::Avx512Bf16 => avx512(rows, data, blocks, columns, out),
             #[cfg(not(target_arch = "x86_64"))]
             _ => each_group::<Portable, 1>(rows, data, blocks, columns, out),
         }

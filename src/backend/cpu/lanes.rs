@@ -5,6 +5,8 @@
 //! processor has. So whoever holds lanes may use them, and every access to memory is checked against its slice.
 
 use super::simd::{Level, PANEL, Portable, Vector};
+use bytemuck::Pod;
+use half::bf16;
 use std::marker::PhantomData;
 use std::ops::{Add, Mul, Sub};
 
@@ -32,7 +34,7 @@ pub fn run(level: Level, job: impl Job) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2(job),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(job),
+            Level::Avx512 | Level::Avx512Bf16 => avx512(job),
             #[cfg(not(target_arch = "x86_64"))]
             _ => job.run(Simd::<Portable>(PhantomData)),
         }
@@ -65,10 +67,10 @@ impl<V: Vector> Simd<V> {
 
     /// The sixteen numbers from `at` on. Panics when they are not all there.
     #[inline(always)]
-    pub fn load(self, from: &[f32], at: usize) -> Lanes<V> {
+    pub fn load<T: Stored>(self, from: &[T], at: usize) -> Lanes<V> {
         check(from.len(), at);
         // SAFETY: this token proves the instruction set; the check keeps the sixteen inside the slice.
-        Lanes(unsafe { V::load(from.as_ptr().add(at)) })
+        Lanes(unsafe { T::load(from.as_ptr().add(at)) })
     }
 }
 
@@ -79,6 +81,28 @@ impl<V: Vector> Lanes<V> {
         check(to.len(), at);
         // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
         unsafe { self.0.store(to.as_mut_ptr().add(at)) }
+    }
+
+    /// As [`Lanes::store`], the lower halves of the bit patterns.
+    #[inline(always)]
+    pub fn store_halves(self, to: &mut [i16], at: usize) {
+        check(to.len(), at);
+        // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
+        unsafe { self.0.store_halves(to.as_mut_ptr().add(at)) }
+    }
+
+    /// The larger of this one, which has no signs, and the size of `b`; a NaN is larger than all numbers.
+    #[inline(always)]
+    pub fn larger_size(self, b: Self) -> Self {
+        // SAFETY: lanes exist only where their instruction set does.
+        Lanes(unsafe { self.0.larger_size(b.0) })
+    }
+
+    /// The lower halves of the bit patterns of both, as bit patterns: those of `b` above.
+    #[inline(always)]
+    pub fn halves(self, b: Self) -> Self {
+        // SAFETY: lanes exist only where their instruction set does.
+        Lanes(unsafe { self.0.halves(b.0) })
     }
 
     /// `self + a * b`, rounded once where the instruction set can.
@@ -126,6 +150,46 @@ impl<V: Vector> Mul for Lanes<V> {
 #[inline(always)]
 fn check(length: usize, at: usize) {
     assert!(length >= PANEL && at <= length - PANEL, "sixteen lanes reach past their slice");
+}
+
+/// A format that numbers are stored in and that lanes are loaded from and rounded to.
+pub trait Stored: Pod + Send + Sync + 'static {
+    /// # Safety
+    /// On a processor that has `V`; sixteen numbers are readable.
+    unsafe fn load<V: Vector>(from: *const Self) -> V;
+
+    /// # Safety
+    /// On a processor that has `V`; sixteen numbers are writable.
+    unsafe fn store<V: Vector>(lanes: V, to: *mut Self);
+}
+
+impl Stored for f32 {
+    #[inline(always)]
+    unsafe fn load<V: Vector>(from: *const Self) -> V {
+        // SAFETY: as promised by the caller.
+        unsafe { V::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<V: Vector>(lanes: V, to: *mut Self) {
+        // SAFETY: as promised by the caller.
+        unsafe { lanes.store(to) }
+    }
+}
+
+/// Widening is exact; rounding is to nearest, ties to even, and a NaN stays one.
+impl Stored for bf16 {
+    #[inline(always)]
+    unsafe fn load<V: Vector>(from: *const Self) -> V {
+        // SAFETY: as promised by the caller.
+        unsafe { V::load_bf16(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<V: Vector>(lanes: V, to: *mut Self) {
+        // SAFETY: as promised by the caller.
+        unsafe { lanes.store_bf16(to) }
+    }
 }
 
 /// Sixteen vectors of sixteen numbers, rows and columns exchanged.
@@ -176,17 +240,17 @@ impl Steps {
 
 /// A grid of lanes that is read. It is checked once as a whole, so that loads with constant positions cost no check.
 #[derive(Clone, Copy)]
-pub struct Grid<'a> {
-    from: &'a [f32],
+pub struct Grid<'a, T = f32> {
+    from: &'a [T],
     steps: Steps,
     rows: usize,
     columns: usize,
 }
 
-impl<'a> Grid<'a> {
+impl<'a, T: Stored> Grid<'a, T> {
     /// Panics when the grid is not inside the slice.
     #[inline(always)]
-    pub fn new(from: &'a [f32], steps: Steps, rows: usize, columns: usize) -> Self {
+    pub fn new(from: &'a [T], steps: Steps, rows: usize, columns: usize) -> Self {
         steps.check(rows, columns, from.len());
         Grid { from, steps, rows, columns }
     }
@@ -198,22 +262,22 @@ impl<'a> Grid<'a> {
         let at =
             self.steps.at.wrapping_add(i.wrapping_mul(self.steps.row)).wrapping_add(j.wrapping_mul(self.steps.column));
         // SAFETY: the token proves the instruction set; the grid was found to be inside the slice, and (i, j) is inside the grid.
-        Lanes(unsafe { V::load(self.from.as_ptr().add(at)) })
+        Lanes(unsafe { T::load(self.from.as_ptr().add(at)) })
     }
 }
 
 /// A grid of lanes that is written.
-pub struct GridMut<'a> {
-    to: &'a mut [f32],
+pub struct GridMut<'a, T = f32> {
+    to: &'a mut [T],
     steps: Steps,
     rows: usize,
     columns: usize,
 }
 
-impl<'a> GridMut<'a> {
+impl<'a, T: Stored> GridMut<'a, T> {
     /// Panics when the grid is not inside the slice.
     #[inline(always)]
-    pub fn new(to: &'a mut [f32], steps: Steps, rows: usize, columns: usize) -> Self {
+    pub fn new(to: &'a mut [T], steps: Steps, rows: usize, columns: usize) -> Self {
         steps.check(rows, columns, to.len());
         GridMut { to, steps, rows, columns }
     }
@@ -225,6 +289,6 @@ impl<'a> GridMut<'a> {
         let at =
             self.steps.at.wrapping_add(i.wrapping_mul(self.steps.row)).wrapping_add(j.wrapping_mul(self.steps.column));
         // SAFETY: lanes exist only where their instruction set does; the grid was found to be inside the slice, and (i, j) is inside.
-        unsafe { lanes.0.store(self.to.as_mut_ptr().add(at)) }
+        unsafe { T::store(lanes.0, self.to.as_mut_ptr().add(at)) }
     }
 }

@@ -7,6 +7,7 @@ pub mod dots;
 pub mod gemm;
 pub mod lanes;
 mod pages;
+pub mod pairs;
 mod scratch;
 pub mod simd;
 mod tile;

@@ -1,6 +1,7 @@
 //! Instruction sets, found once at start, and the vector arithmetic that the matrix tile and [`super::lanes`] are written in.
 
 use crate::error::{Error, Result};
+use half::bf16;
 use std::fmt;
 
 /// An instruction set the tiles are compiled for.
@@ -12,15 +13,18 @@ pub enum Level {
     Avx2,
     /// 512-bit vectors.
     Avx512,
+    /// 512-bit vectors that also multiply pairs of 16-bit numbers: bf16 (AVX512_BF16) and integers (AVX512_VNNI). Products of f32 are
+    /// those of [`Level::Avx512`], to the bit.
+    Avx512Bf16,
 }
 
 impl Level {
     /// The best one this processor has.
     pub fn detect() -> Level {
-        [Level::Avx512, Level::Avx2].into_iter().find(|level| level.is_supported()).unwrap_or(Level::Portable)
+        Level::supported().pop().unwrap_or(Level::Portable)
     }
 
-    /// The one that `HALLUCINET_CPU_LEVEL` names (`portable`, `avx2`, `avx512`), or else the best one.
+    /// The one that `HALLUCINET_CPU_LEVEL` names (`portable`, `avx2`, `avx512`, `avx512-bf16`), or else the best one.
     ///
     /// # Errors
     /// `Usage` for another name, `Device` for one that this processor cannot run.
@@ -32,9 +36,12 @@ impl Level {
             Some("portable") => Level::Portable,
             Some("avx2") => Level::Avx2,
             Some("avx512") => Level::Avx512,
+            Some("avx512-bf16") => Level::Avx512Bf16,
             _ => {
                 let name = name.display();
-                return Err(Error::Usage(format!("HALLUCINET_CPU_LEVEL is portable, avx2 or avx512, not `{name}`")));
+                return Err(Error::Usage(format!(
+                    "HALLUCINET_CPU_LEVEL is portable, avx2, avx512 or avx512-bf16, not `{name}`"
+                )));
             }
         };
         level.is_supported().then_some(level).ok_or_else(|| level.missing())
@@ -53,6 +60,11 @@ impl Level {
                 Level::Portable => true,
                 Level::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
                 Level::Avx512 => is_x86_feature_detected!("avx512f"),
+                Level::Avx512Bf16 => {
+                    Level::Avx512.is_supported()
+                        && is_x86_feature_detected!("avx512bf16")
+                        && is_x86_feature_detected!("avx512vnni")
+                }
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -61,9 +73,21 @@ impl Level {
         }
     }
 
-    /// Every level this machine can run, for tests that compare them.
+    /// Every level this machine can run, from the slowest to the best.
     pub fn supported() -> Vec<Level> {
-        [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter(|level| level.is_supported()).collect()
+        let all = [Level::Portable, Level::Avx2, Level::Avx512, Level::Avx512Bf16];
+        all.into_iter().filter(|level| level.is_supported()).collect()
+    }
+
+    /// Whether products of bf16 tensors are made in 16 bits. Where they are not, bf16 is what tensors are stored in and nothing else:
+    /// they are widened to f32, which is the meaning that other devices are compared with.
+    pub fn multiplies_bf16(self) -> bool {
+        self == Level::Avx512Bf16
+    }
+
+    /// The best level of this machine at which bf16 is rounded at memory alone.
+    pub fn widening() -> Level {
+        Level::supported().into_iter().rfind(|level| !level.multiplies_bf16()).unwrap_or(Level::Portable)
     }
 }
 
@@ -73,6 +97,7 @@ impl fmt::Display for Level {
             Level::Portable => "portable",
             Level::Avx2 => "AVX2+FMA",
             Level::Avx512 => "AVX-512",
+            Level::Avx512Bf16 => "AVX-512 with bf16",
         })
     }
 }
@@ -135,6 +160,79 @@ pub trait Vector: Copy {
     /// # Safety
     /// As for the trait.
     unsafe fn where_positive(self, yes: Self, no: Self) -> Self;
+
+    /// Sixteen bf16, widened; exact.
+    ///
+    /// # Safety
+    /// As for the trait, of a pointer to 16 bf16.
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const bf16) -> Self {
+        // SAFETY: as promised by the caller; the array holds 16 f32.
+        unsafe {
+            let bits = from.cast::<[u16; PANEL]>().read_unaligned();
+            Self::load(bits.map(|bits| f32::from_bits(u32::from(bits) << 16)).as_ptr())
+        }
+    }
+
+    /// Rounds to bf16, to nearest, ties to even; a NaN stays one.
+    ///
+    /// # Safety
+    /// As for the trait, of a pointer to 16 bf16.
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut bf16) {
+        // SAFETY: as promised by the caller; the array holds 16 f32.
+        unsafe {
+            let mut wide = [0.0; PANEL];
+            self.store(wide.as_mut_ptr());
+            to.cast::<[bf16; PANEL]>().write_unaligned(wide.map(bf16::from_f32));
+        }
+    }
+
+    /// The lower halves of the sixteen bit patterns.
+    ///
+    /// # Safety
+    /// As for the trait, of a pointer to 16 halves.
+    #[inline(always)]
+    unsafe fn store_halves(self, to: *mut i16) {
+        // SAFETY: as promised by the caller; the array holds 16 f32.
+        unsafe {
+            let mut wide = [0.0f32; PANEL];
+            self.store(wide.as_mut_ptr());
+            to.cast::<[i16; PANEL]>().write_unaligned(wide.map(|number| number.to_bits() as i16));
+        }
+    }
+
+    /// The larger of this one, which has no signs, and the size of `b`; a NaN is larger than all numbers.
+    ///
+    /// # Safety
+    /// As for the trait.
+    #[inline(always)]
+    unsafe fn larger_size(self, b: Self) -> Self {
+        // SAFETY: as promised by the caller; the arrays hold 16 f32.
+        unsafe {
+            let (mut own, mut other) = ([0.0f32; PANEL], [0.0f32; PANEL]);
+            self.store(own.as_mut_ptr());
+            b.store(other.as_mut_ptr());
+            let larger = |lane: usize| f32::from_bits(own[lane].to_bits().max(other[lane].to_bits() & i32::MAX as u32));
+            Self::load(std::array::from_fn::<f32, PANEL, _>(larger).as_ptr())
+        }
+    }
+
+    /// The lower halves of the bit patterns of both, as bit patterns: those of `b` above.
+    ///
+    /// # Safety
+    /// As for the trait.
+    #[inline(always)]
+    unsafe fn halves(self, b: Self) -> Self {
+        // SAFETY: as promised by the caller; the arrays hold 16 f32.
+        unsafe {
+            let (mut low, mut high) = ([0.0f32; PANEL], [0.0f32; PANEL]);
+            self.store(low.as_mut_ptr());
+            b.store(high.as_mut_ptr());
+            let both = |lane: usize| f32::from_bits(low[lane].to_bits() & 0xFFFF | high[lane].to_bits() << 16);
+            Self::load(std::array::from_fn::<f32, PANEL, _>(both).as_ptr())
+        }
+    }
 }
 
 /// The compiler's own vectors.
@@ -199,7 +297,7 @@ pub(super) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Vector;
+    use super::{Vector, bf16};
     use std::arch::x86_64::*;
 
     /// Two 256-bit registers.
@@ -278,7 +376,7 @@ mod x86 {
 
     /// One 512-bit register.
     #[derive(Clone, Copy)]
-    pub struct Avx512(__m512);
+    pub struct Avx512(pub(in super::super) __m512);
 
     impl Vector for Avx512 {
         #[inline(always)]
@@ -336,6 +434,51 @@ mod x86 {
             unsafe {
                 let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
                 Avx512(_mm512_mask_blend_ps(positive, no.0, yes.0))
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_bf16(from: *const bf16) -> Self {
+            // SAFETY: 16 bf16 are readable; the load is an unaligned one.
+            unsafe {
+                let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+                Avx512(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_bf16(self, to: *mut bf16) {
+            // SAFETY: 16 bf16 are writable; the store is an unaligned one. Half a step is added, less a bit where the half above is
+            // even; a NaN, whose payload that could clear or carry away, is cut and made quiet instead.
+            unsafe {
+                let bits = _mm512_castps_si512(self.0);
+                let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
+                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+                let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+                let rounded = _mm512_mask_blend_epi32(nan, _mm512_add_epi32(bits, half), quiet);
+                let halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded));
+                _mm256_storeu_si256(to.cast(), halves);
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_halves(self, to: *mut i16) {
+            // SAFETY: 16 halves are writable; the store is an unaligned one.
+            unsafe { _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(_mm512_castps_si512(self.0))) }
+        }
+        #[inline(always)]
+        unsafe fn larger_size(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F. Bit patterns without signs are ordered as their numbers are.
+            unsafe {
+                let size = _mm512_and_si512(_mm512_castps_si512(b.0), _mm512_set1_epi32(i32::MAX));
+                Avx512(_mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(self.0), size)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn halves(self, b: Self) -> Self {
+            // SAFETY: the caller runs on a processor with AVX-512F.
+            unsafe {
+                let low = _mm512_and_si512(_mm512_castps_si512(self.0), _mm512_set1_epi32(0xFFFF));
+                let high = _mm512_slli_epi32::<16>(_mm512_castps_si512(b.0));
+                Avx512(_mm512_castsi512_ps(_mm512_or_si512(low, high)))
             }
         }
     }

@@ -53,7 +53,7 @@ pub(super) unsafe fn run(level: Level, block: Block) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2(block),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(block),
+            Level::Avx512 | Level::Avx512Bf16 => avx512(block),
             #[cfg(not(target_arch = "x86_64"))]
             _ => portable(block),
         }

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::cli::console::duration;
-use crate::tasks::bench::{Findings, Layer, Row, Spread};
+use crate::tasks::bench::{Findings, Layer, PrecisionCost, Row, Spread};
 use crate::tasks::plan::{Account, Layer as Cost, Time};
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ fn cost_json(cost: &Cost) -> Value {
 
 /// The rows of the contract, and what the device could do.
 pub fn bench(findings: &Findings) -> Answer {
-    let Findings { roofline, rows } = findings;
+    let Findings { roofline, rows, cost } = findings;
     let mut lines = vec![
         format!(
             "at most  {:.1} GFLOP/s in f32, {:.1} in bf16, {:.1} GB/s, as measured now",
@@ -105,13 +105,32 @@ pub fn bench(findings: &Findings) -> Answer {
         )
     }));
     lines.extend(rows.iter().flat_map(layers_text));
+    lines.extend(cost.iter().flat_map(cost_text));
     let rows: Vec<Value> = rows.iter().map(row_json).collect();
     let peak = json!({
         "flop_per_second": roofline.flop_per_second,
         "bf16_flop_per_second": roofline.bf16_flop_per_second,
         "bytes_per_second": roofline.bytes_per_second,
     });
-    Answer { text: lines.join("\n"), json: json!({ "rows": rows, "peak": peak }), code: 0 }
+    let mut json = json!({ "rows": rows, "peak": peak });
+    if let Some(cost) = cost {
+        json["bf16"] = json!({
+            "pictures": cost.pictures,
+            "feature_error": cost.feature_error,
+            "picture_psnr": cost.picture_psnr.filter(|psnr| psnr.is_finite()),
+        });
+    }
+    Answer { text: lines.join("\n"), json, code: 0 }
+}
+
+/// What bf16 costs beside f32.
+fn cost_text(cost: &PrecisionCost) -> Vec<String> {
+    let feature = cost.feature_error.map(|error| format!("features differ by {:.2} % of their length", 100.0 * error));
+    let picture =
+        cost.picture_psnr.map(|psnr| format!("hallucinated pictures by a PSNR[RGB, unrounded] of {psnr:.1} dB"));
+    let what: Vec<String> = feature.into_iter().chain(picture).collect();
+    let of = format!("bf16 beside f32, {} synthetic faces, initial weights: {}", cost.pictures, what.join(", "));
+    vec![String::new(), of]
 }
 
 /// The layers of a row, each launched by itself.

@@ -1,6 +1,7 @@
 //! The arguments of the commands that use a trained model: `eval`, `hallucinate`, `embed`, `verify`.
 
 use super::{Cut, Input, values};
+use crate::model::config::Precision;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ pub struct Eval {
     /// Score the pairs whose pictures are there; otherwise a missing picture is an error
     #[arg(long)]
     pub allow_missing: bool,
+    /// Of filters and of what goes from layer to layer: f32, or bf16, which is faster and less exact
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    pub precision: Option<Precision>,
     #[command(flatten)]
     pub cut: Cut,
 }
@@ -70,6 +74,9 @@ pub struct Hallucinate {
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Of filters and of what goes from layer to layer: f32, or bf16, which is faster and less exact
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    pub precision: Option<Precision>,
     #[command(flatten)]
     pub cut: Cut,
 }
@@ -95,6 +102,9 @@ pub struct Embed {
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Of filters and of what goes from layer to layer: f32, or bf16, which is faster and less exact
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    pub precision: Option<Precision>,
     #[command(flatten)]
     pub cut: Cut,
 }
@@ -123,6 +133,9 @@ pub struct Verify {
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Of filters and of what goes from layer to layer: f32, or bf16, which is faster and less exact
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    pub precision: Option<Precision>,
     #[command(flatten)]
     pub cut: Cut,
 }

@@ -2,6 +2,7 @@
 
 use super::{Cut, Input, values};
 use crate::error::{Error, Result};
+use crate::model::config::Precision;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -79,6 +80,9 @@ pub(super) struct IdentifyArgs {
     /// Folder to look for landmarks in
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Of filters and of what goes from layer to layer: f32, or bf16, which is faster and less exact
+    #[arg(long, value_name = "P", value_parser = values::word::<Precision>)]
+    precision: Option<Precision>,
     #[command(flatten)]
     cut: Cut,
 }
@@ -106,6 +110,7 @@ pub struct Way {
     pub input: Option<Input>,
     pub no_mirror: bool,
     pub data: Option<PathBuf>,
+    pub precision: Option<Precision>,
     pub cut: Cut,
 }
 
@@ -124,10 +129,11 @@ impl IdentifyArgs {
             input,
             no_mirror,
             data,
+            precision,
             cut,
         } = self;
         let way = |to: &str| match model {
-            Some(model) => Ok(Way { model, input, no_mirror, data, cut }),
+            Some(model) => Ok(Way { model, input, no_mirror, data, precision, cut }),
             None => Err(Error::Usage(format!("identify needs --model M to {to}; see 'hallucinet identify --help'"))),
         };
         let action = match (list, remove.is_empty(), add.is_empty()) {

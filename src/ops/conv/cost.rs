@@ -24,6 +24,8 @@ pub enum Algorithm {
     FewPixels,
     /// F(4x4, 3x3).
     Winograd,
+    /// F(4x4, 3x3) with products of 16-bit integers. bf16 forward only, on a cpu that has them.
+    Fixed,
 }
 
 /// Cycles that a gathered pixel takes whatever its depth, and for every 16 numbers of it.
@@ -43,14 +45,48 @@ const FILTER_BACK: f64 = 100.0;
 /// Cycles to multiply 16 numbers of a filter and a pixel, and to take up and lay down their sixteen sums.
 const INNER: f64 = 0.8;
 const SUMS: f64 = 4.0;
+/// What products of integers take more than their multiplications: sums are scaled. Then as [`TRANSFORM`] and [`FILTER`], with rounding.
+const FIXED: f64 = 1.15;
+const FIXED_TRANSFORM: f64 = 210.0;
+const FIXED_FILTER: f64 = 470.0;
 /// Pixels up to which inner products are thought of.
 const FEW: f64 = 64.0;
+/// The same where their products take half the time.
+const FEW_BF16: f64 = 160.0;
+
+/// Cycles to widen or to round 16 numbers of a whole tensor.
+const WIDEN: f64 = 16.0;
 
 /// The algorithm for a job: the cheapest.
 pub(super) fn algorithm(job: Job, g: &Geometry) -> Algorithm {
-    let all = estimates(job, g).into_iter();
-    let best = all.min_by(|a, b| a.1.total_cmp(&b.1));
+    cheapest(estimates(job, g))
+}
+
+/// The algorithm for a bf16 convolution forward where products are made in 16 bits.
+pub(super) fn bf16_algorithm(g: &Geometry) -> Algorithm {
+    cheapest(bf16_estimates(g))
+}
+
+fn cheapest(all: Vec<(Algorithm, f64)>) -> Algorithm {
+    let best = all.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
     best.map_or(Algorithm::Gathered, |(algorithm, _)| algorithm)
+}
+
+/// As [`estimates`], for bf16 forward where products are made in 16 bits: the f32 algorithms over widened tensors but for few pixels,
+/// which are multiplied as they are, and the one with integers.
+pub(super) fn bf16_estimates(g: &Geometry) -> Vec<(Algorithm, f64)> {
+    let product = Product::new(Job::Forward, g);
+    let numbers = product.pixels * (product.read + product.written) + product.taps * product.read * product.written;
+    let wide = estimates(Job::Forward, g).into_iter().filter(|(algorithm, _)| *algorithm != Algorithm::FewPixels);
+    let mut all: Vec<_> =
+        wide.map(|(algorithm, cycles)| (algorithm, cycles + WIDEN * numbers / PANEL as f64)).collect();
+    if product.pixels <= FEW_BF16 && (g.kh * g.kw * g.c).is_multiple_of(2) {
+        all.push((Algorithm::FewPixels, product.few_pixels_bf16()));
+    }
+    if all.iter().any(|(algorithm, _)| *algorithm == Algorithm::Winograd) {
+        all.push((Algorithm::Fixed, product.fixed()));
+    }
+    all
 }
 
 /// Every algorithm that can do a job, with its cycles.
@@ -128,5 +164,16 @@ impl Product {
         }
         let products = 36.0 / 2.0 * self.read * written;
         self.tiles * (products + (read + written) * TRANSFORM + tile) + filters * FILTER
+    }
+
+    fn few_pixels_bf16(&self) -> f64 {
+        self.taps * self.read * panels(self.pixels) * (self.written / 4.0 + PACK)
+    }
+
+    fn fixed(&self) -> f64 {
+        let (read, written) = (panels(self.read), panels(self.written));
+        let products = 36.0 / 4.0 * self.read * written * FIXED;
+        let filters = PANEL as f64 * read * written;
+        self.tiles * (products + (read + written) * FIXED_TRANSFORM + TILE) + filters * FIXED_FILTER
     }
 }

@@ -205,9 +205,9 @@ pub(super) struct Tail<'a> {
 /// What the epilogue writes on the host: a piece of y and of the value kept, and sums over the pixels of the piece. Absent slices are
 /// empty.
 #[derive(Default)]
-pub(super) struct Written<'a> {
-    pub y: &'a mut [f32],
-    pub before: &'a mut [f32],
+pub(super) struct Written<'a, T = f32> {
+    pub y: &'a mut [T],
+    pub before: &'a mut [T],
     pub slopes: &'a mut [f32],
     pub biases: &'a mut [f32],
 }

@@ -3,6 +3,7 @@
 use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
+use super::narrow;
 use super::wide::{Wide, widen};
 use super::winograd::Correlation;
 use super::{
@@ -36,17 +37,18 @@ pub struct Conv {
     pub keep: bool,
 }
 
-static FORWARD: Entries = Entries::new(
-    [
-        "conv_forward",
-        "conv_forward_bf16",
-        "conv_forward_bf16_thin_input",
-        "conv_forward_bf16_thin_output",
-        "conv_forward_bf16_any",
-    ],
-    forward_host::<f32>,
-    forward_host::<bf16>,
-);
+const NAMES: [&str; 5] = [
+    "conv_forward",
+    "conv_forward_bf16",
+    "conv_forward_bf16_thin_input",
+    "conv_forward_bf16_thin_output",
+    "conv_forward_bf16_any",
+];
+
+pub(super) static FORWARD: Entries = Entries::new(NAMES, forward_host::<f32>, narrow::forward_host);
+
+/// The same kernels as gradients, which the cpu computes in f32 always.
+pub(super) static GRADIENT: Entries = Entries::new(NAMES, forward_host::<f32>, forward_host::<bf16>);
 
 impl Conv {
     /// A plain convolution, as models build it; the planner adds epilogues.
@@ -107,7 +109,7 @@ impl Op for Conv {
         let (bias, slope, residual) = (optional(self.bias), optional(self.prelu), optional(self.add));
         let [z, dslope, dbias] = [Region::ABSENT; 3];
         let operands = Operands { residual, z, slope, before: io.write(1), dslope, dbias };
-        vec![forward_launch(geometry, io, bias, &operands, io.workspace, [Region::ABSENT; 2])]
+        vec![forward_launch(&FORWARD, geometry, io, bias, &operands, io.workspace, [Region::ABSENT; 2])]
     }
 
     // y = x * w + b:  dx = dy (*) w,  dw = x (*) dy,  db = sum of dy
@@ -143,6 +145,7 @@ impl Op for Conv {
 
 /// The one launch of a convolution forward. Blocks leave sums over pixels in `partials`, where the epilogue makes any.
 pub(super) fn forward_launch(
+    entries: &'static Entries,
     geometry: Geometry,
     io: &Io,
     bias: Region,
@@ -150,7 +153,7 @@ pub(super) fn forward_launch(
     workspace: Region,
     partials: [Region; 2],
 ) -> Launch {
-    let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(&FORWARD, io.dtype(0));
+    let Choice { kernel, grid, block, shared } = Walk::forward(&geometry).choose(entries, io.dtype(0));
     Launch {
         kernel,
         grid,
@@ -175,7 +178,8 @@ pub(super) fn forward_workspace(filter: Desc) -> usize {
     4 * gemm::packed_len(filter.shape.image(), filter.shape.n)
 }
 
-fn forward_host<T: Number>(mut args: HostArgs) {
+/// Computes in f32, whatever the tensors are.
+pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
     let [x, w, residual, z] = [0, 1, 4, 5].map(|read| widen(args.input::<T>(read)));
     let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual, z: &z };
@@ -187,7 +191,7 @@ fn forward_host<T: Number>(mut args: HostArgs) {
             Correlation::forward(&g, &w, tail, (args.level, args.scratch)).run(&x, whole);
         }
         Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
-        Algorithm::Gathered => multiply(&g, (&x, &w, packed), tail, args.level, whole),
+        _ => multiply(&g, (&x, &w, packed), tail, args.level, whole),
     }
     y.finish();
     before.finish();
@@ -205,14 +209,23 @@ fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratc
             let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
             dots::multiply(level, rows, x, &blocks, pixels, out);
         });
-        let products = &*products;
-        for_pieces(whole, (pixels, channels), |_, to| {
-            let mut sums = vec![0.0; channels];
-            for pixel in 0..pixels {
-                sums.iter_mut().zip(products.chunks_exact(pixels)).for_each(|(sum, row)| *sum = row[pixel]);
-                tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
-            }
-        });
+        finish_columns((products, pixels), tail, (pixels, channels), whole);
+    });
+}
+
+/// Finishes products whose rows, `stride` apart, are channels and whose columns are pixels.
+pub(super) fn finish_columns(
+    (products, stride): (&[f32], usize),
+    tail: Tail,
+    (pixels, channels): (usize, usize),
+    whole: Written,
+) {
+    for_pieces(whole, (pixels, channels), |_, to| {
+        let mut sums = vec![0.0; channels];
+        for pixel in 0..pixels {
+            sums.iter_mut().zip(products.chunks_exact(stride)).for_each(|(sum, row)| *sum = row[pixel]);
+            tail.finish(&sums, pixel * channels, to.pixel(pixel, channels));
+        }
     });
 }
 

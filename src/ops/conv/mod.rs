@@ -14,7 +14,7 @@
 //! * [`epilogue`]: what happens to a finished sum, on the way forward and on the way back.
 //!
 //! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16
-//! runs on tensor cores; `entries` chooses the kernel by the number of channels.
+//! runs on tensor cores; `entries` chooses the kernel by the number of channels. On the cpu `narrow` computes it.
 
 mod cost;
 mod data;
@@ -22,6 +22,7 @@ mod entries;
 mod epilogue;
 mod filter;
 mod forward;
+mod narrow;
 mod transposed;
 mod wide;
 mod winograd;
@@ -33,6 +34,7 @@ pub use filter::ConvFilter;
 pub use forward::Conv;
 pub use transposed::{TransposedConv, TransposedConvData};
 
+use crate::ops::Number;
 use crate::shape::Shape;
 use bytemuck::{Pod, Zeroable};
 
@@ -121,7 +123,13 @@ fn block_rows(depth: usize) -> usize {
 }
 
 /// Copies one row of the gathered matrix: for output pixel (i, j) of image n, the taps in order p, q, c, zero outside.
-fn gather(g: &Geometry, x: &[f32], (n, i, j): (usize, usize, usize), taps: std::ops::Range<usize>, row: &mut [f32]) {
+fn gather<T: Number>(
+    g: &Geometry,
+    x: &[T],
+    (n, i, j): (usize, usize, usize),
+    taps: std::ops::Range<usize>,
+    row: &mut [T],
+) {
     let (h, w, c, kw) = (g.h as usize, g.w as usize, g.c as usize, g.kw as usize);
     let run = kw * c;
     let left = (j * g.stride as usize) as isize - g.pad as isize;
@@ -131,14 +139,14 @@ fn gather(g: &Geometry, x: &[f32], (n, i, j): (usize, usize, usize), taps: std::
         let target = &mut row[p * run + from - taps.start..p * run + to - taps.start];
         let y = (i * g.stride as usize + p) as isize - g.pad as isize;
         if y < 0 || y >= h as isize {
-            target.fill(0.0);
+            target.fill(T::zeroed());
             continue;
         }
         // Elements of the run that lie inside the image.
         let inside_from = ((-left).clamp(0, kw as isize) as usize * c).clamp(from, to);
         let inside_to = ((w as isize - left).clamp(0, kw as isize) as usize * c).clamp(inside_from, to);
-        target[..inside_from - from].fill(0.0);
-        target[inside_to - from..].fill(0.0);
+        target[..inside_from - from].fill(T::zeroed());
+        target[inside_to - from..].fill(T::zeroed());
         if inside_from < inside_to {
             let start = (((n * h + y as usize) * w) as isize + left) * c as isize + inside_from as isize;
             let source = &x[start as usize..start as usize + inside_to - inside_from];
@@ -155,6 +163,26 @@ pub fn algorithm(job: Job, x: Shape, filter: Shape, stride: usize, pad: usize) -
 /// The ways in which the cpu could do it, with the clock cycles they are expected to take; the cheapest is taken.
 pub fn estimates(job: Job, x: Shape, filter: Shape, stride: usize, pad: usize) -> Vec<(Algorithm, f64)> {
     cost::estimates(job, &Geometry::of(x, filter, stride, pad))
+}
+
+/// How a cpu that multiplies in 16 bits ([`Level::multiplies_bf16`](crate::backend::cpu::simd::Level::multiplies_bf16)) computes a bf16
+/// convolution forward.
+pub fn bf16_algorithm(x: Shape, filter: Shape, stride: usize, pad: usize) -> Algorithm {
+    cost::bf16_algorithm(&Geometry::of(x, filter, stride, pad))
+}
+
+/// How many times the expected rounding error of the plain loop such a result may be off by, for normal numbers and an f32 result that is
+/// not rounded yet.
+pub fn bf16_noise(x: Shape, filter: Shape, stride: usize, pad: usize) -> f64 {
+    match bf16_algorithm(x, filter, stride, pad) {
+        Algorithm::Fixed => winograd::fixed_noise(x.c),
+        other => other.noise(),
+    }
+}
+
+/// The ways in which it could do that, as [`estimates`].
+pub fn bf16_estimates(x: Shape, filter: Shape, stride: usize, pad: usize) -> Vec<(Algorithm, f64)> {
+    cost::bf16_estimates(&Geometry::of(x, filter, stride, pad))
 }
 
 impl Algorithm {

@@ -4,7 +4,7 @@
 
 use super::data::{data_launches, filter_bytes};
 use super::epilogue::{GradientTail, Operands};
-use super::forward::{forward_launch, forward_sums, forward_workspace};
+use super::forward::{GRADIENT, forward_launch, forward_sums, forward_workspace};
 use super::{Conv, ConvFilter, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
@@ -125,7 +125,7 @@ impl Op for TransposedConvData {
         let sums = forward_sums(&geometry, io.dtype(0), &self.tail);
         let offset = forward_workspace(io.inputs[1].desc);
         let (filter, partials) = (part(io.workspace, 0, offset), sums.partials(io.workspace, offset));
-        let first = forward_launch(geometry, io, Region::ABSENT, &operands, filter, partials);
+        let first = forward_launch(&GRADIENT, geometry, io, Region::ABSENT, &operands, filter, partials);
         [first].into_iter().chain(sums.launches(io.workspace, offset, &operands)).collect()
     }
 

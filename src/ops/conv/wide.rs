@@ -1,8 +1,12 @@
 //! bf16 for host twins that compute in f32: inputs are widened before, outputs rounded after. f32 passes through without a copy.
 //!
-//! A bf16 graph on the cpu is for comparison, not for speed, so whole tensors are converted. Knows nothing of convolutions.
+//! Where no algorithm reads bf16 as it lies (see [`super::narrow`]), whole tensors are converted: for comparison, not for speed. Knows nothing
+//! of convolutions.
 
-use crate::ops::{Number, Type};
+use crate::backend::cpu::gemm::PANEL;
+use crate::backend::cpu::lanes::{Job, Simd};
+use crate::backend::cpu::simd::Vector;
+use crate::ops::{Number, Type, bf16};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -36,6 +40,26 @@ impl<'a, T: Number> Wide<'a, T> {
     pub fn finish(self) {
         if T::TYPE != Type::F32 {
             self.numbers.par_iter_mut().zip(&self.wide).for_each(|(number, wide)| *number = T::round(*wide));
+        }
+    }
+}
+
+/// Widens bf16 on one core; exact. As many numbers as there are on both sides.
+pub(super) struct Widen<'a> {
+    pub from: &'a [bf16],
+    pub to: &'a mut [f32],
+}
+
+impl Job for Widen<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let length = self.from.len().min(self.to.len());
+        let whole = length / PANEL * PANEL;
+        for at in (0..whole).step_by(PANEL) {
+            simd.load(self.from, at).store(self.to, at);
+        }
+        for at in whole..length {
+            self.to[at] = self.from[at].widen();
         }
     }
 }

@@ -294,9 +294,7 @@ impl Step {
         let program = Program::new(Arc::clone(device), graph.plan())?;
         tested.extend(launched(program.plan()));
         let parameters = model.parameters();
-        for (parameter, offset) in parameters.placed() {
-            program.write_store(offset, &parameter.initial(SEED))?;
-        }
+        parameters.write(&program, |parameter| parameter.initial(SEED))?;
         for parameter in model.teacher().iter() {
             if let Some(value) = values.teacher.get(&parameter.name) {
                 program.write(*value, &parameter.initial(SEED))?;

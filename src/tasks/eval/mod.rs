@@ -28,6 +28,7 @@ use crate::files;
 use crate::graph::Times;
 use crate::metrics;
 use crate::model::Source;
+use crate::model::config::Precision;
 use crate::report::grid::{self, Noted, Sheet, Tile};
 use crate::shape::{HR, LR};
 use crate::tasks::Context;
@@ -46,6 +47,8 @@ const SAMPLES: usize = 8;
 pub struct Request {
     /// A run, a checkpoint or a model file.
     pub model: PathBuf,
+    /// In what it is computed; f32 where nothing is said.
+    pub precision: Option<Precision>,
     /// A pack, a folder of pictures, or another program's file of them.
     pub data: PathBuf,
     /// Pairs in the format of LFW's `pairs.txt` or YouTube Faces' `splits.txt`; without them, those of a verification pack; without any
@@ -166,7 +169,7 @@ impl Evaluation {
 /// not finite, `Interrupted` when the user stopped; nothing is written then.
 pub fn eval(context: &Context, request: &Request) -> Result<Evaluation> {
     request.out.iter().try_for_each(|out| files::check_new(out))?;
-    let network = Network::load(&request.model)?;
+    let network = Network::load(&request.model)?.in_precision(request.precision);
     let device = context.open_device()?;
     let evaluation = score(context, &device, &network, request)?;
     if let Some(out) = &request.out {

@@ -3,12 +3,13 @@
 //! U is laid out as the right matrices of 36 products: `[group][36][depth][width]`, where a group is up to [`GROUP`] channels of the
 //! result and the depth are the channels that are read, both padded with zeros to a multiple of the panel.
 
-use super::transform::{Filter, transform};
+use super::transform::{Axis, transform};
 use super::{GROUP, PLANES, padded};
 use crate::backend::cpu::lanes::{self, Grid, GridMut, Job, Simd, Steps, transpose};
 use crate::backend::cpu::simd::{Level, PANEL, Vector, prefetch};
 use crate::shape::Shape;
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// A filter in memory as OHWI, and in which direction it is used.
@@ -132,8 +133,9 @@ pub(super) enum Source<'a> {
     Plain(Filters<'a>),
 }
 
-/// Transforms filters of one group for a range of depths (multiples of the panel) into `[36][depths][width]`.
-pub(super) struct Transform<'a> {
+/// Transforms filters of one group for a range of depths (multiples of the panel) into `[36][depths][width]`, by the matrix `A`.
+pub(super) struct Transform<'a, A> {
+    pub axis: PhantomData<A>,
     pub source: Source<'a>,
     /// Channels of the result.
     pub columns: usize,
@@ -142,7 +144,7 @@ pub(super) struct Transform<'a> {
     pub u: &'a mut [f32],
 }
 
-impl Job for Transform<'_> {
+impl<A: Axis<3, 6>> Job for Transform<'_, A> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let width = group_width(self.columns, self.group);
@@ -170,7 +172,7 @@ impl Job for Transform<'_> {
                     let taps = Steps { at: row * PANEL, row: 3 * PANEL * PANEL, column: PANEL * PANEL };
                     let at = (depth - self.depths.start + row) * width + column;
                     let target = Steps { at, row: 6 * plane, column: plane };
-                    transform::<Filter, V, 3, 6>(simd, (block, taps), (self.u, target));
+                    transform::<A, V, 3, 6>(simd, (block, taps), (self.u, target));
                 }
             }
         }

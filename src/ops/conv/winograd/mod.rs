@@ -13,7 +13,11 @@
 
 mod ahead;
 mod filter;
+mod fixed;
 mod gradient;
+mod near;
+mod output;
+mod rounded;
 mod tiles;
 mod transform;
 
@@ -26,10 +30,14 @@ use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
+pub(super) use fixed::{Fixed, fixed_noise};
 pub(super) use gradient::FilterGradient;
+use output::{Finish, OutputTiles, PATCH, Piece, for_strips};
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::ops::Range;
-use tiles::{Extents, Finish, OutputTiles, PATCH, Piece, for_strips, input_tiles, plane, stride};
+use tiles::{Extents, input_tiles, plane, stride};
+use transform::{Filter, Output};
 
 /// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of this file.
 pub(super) const NOISE: f64 = 31.4;
@@ -90,13 +98,7 @@ impl<'a> Correlation<'a> {
     }
 
     fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
-        let vector = |given: &[f32], absent: f32| {
-            let mut vector = if given.is_empty() { vec![absent; extents.o] } else { given.to_vec() };
-            vector.resize(padded(extents.o), absent);
-            vector
-        };
-        let finish =
-            Finish { bias: vector(tail.bias, 0.0), slope: vector(tail.slope, 1.0), residual: tail.residual, z: tail.z };
+        let finish = Finish::new(tail.bias, tail.slope, tail.residual, tail.z, extents.o);
         Correlation { extents, filters, finish, level, scratch }
     }
 
@@ -204,7 +206,8 @@ impl<'a> Correlation<'a> {
     }
 
     fn transform(&self, group: usize, depths: Range<usize>, u: &mut [f32]) {
-        lanes::run(self.level, Transform { source: self.filters, columns: self.extents.o, group, depths, u });
+        let axis = PhantomData::<Filter>;
+        lanes::run(self.level, Transform { axis, source: self.filters, columns: self.extents.o, group, depths, u });
     }
 
     /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
@@ -228,7 +231,8 @@ impl<'a> Correlation<'a> {
 
     fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
         let width = group_width(self.extents.o, group);
-        let tiles = OutputTiles { extents: &self.extents, finish: &self.finish, m, tiles, group, width, patch, piece };
-        lanes::run(self.level, tiles);
+        let (extents, finish) = (&self.extents, &self.finish);
+        let axis = PhantomData::<Output>;
+        lanes::run(self.level, OutputTiles { axis, extents, finish, m, tiles, group, width, patch, piece });
     }
 }

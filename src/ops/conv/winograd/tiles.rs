@@ -1,17 +1,15 @@
-//! Tiles of 4x4 pixels of the result: where they lie, the 6x6 pixels that each one reads, and how it is finished and written.
+//! Tiles of 4x4 pixels of the result: where they lie, and the 6x6 pixels that each one reads. How they are finished is [`super::output`]'s.
 
-use super::transform::{Axis, Input, Output, OutputTransposed, columns, transform};
-use super::{GROUP, PLANES, padded};
-use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps};
+use super::transform::{Axis, Input, OutputTransposed, transform};
+use super::{GROUP, PLANES};
+use crate::backend::cpu::lanes::{Job, Simd, Steps, Stored};
 use crate::backend::cpu::simd::{PANEL, Vector};
-use crate::ops::conv::epilogue::{Written, add_parts};
-use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Pixels of a tile along each axis, and of the window that it reads.
 pub(super) const TILE: usize = 4;
-const WINDOW: usize = 6;
+pub(super) const WINDOW: usize = 6;
 
 /// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, y is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +26,10 @@ pub(super) struct Extents {
 
 /// Image, and first row and column of a tile in y.
 #[derive(Clone, Copy)]
-struct Place {
-    n: usize,
-    row: usize,
-    column: usize,
+pub(super) struct Place {
+    pub n: usize,
+    pub row: usize,
+    pub column: usize,
 }
 
 impl Extents {
@@ -49,7 +47,7 @@ impl Extents {
         self.strips() * self.tiles_across()
     }
 
-    fn place(&self, tile: usize) -> Place {
+    pub fn place(&self, tile: usize) -> Place {
         let (strip, across) = (tile / self.tiles_across(), tile % self.tiles_across());
         let down = self.oh.div_ceil(TILE);
         Place { n: strip / down, row: strip % down * TILE, column: across * TILE }
@@ -108,8 +106,8 @@ pub(super) const fn stride(channels: usize) -> usize {
 
 /// Some channels of a tensor of pictures that is surrounded by zeros.
 #[derive(Clone, Copy)]
-pub(super) struct Pictures<'a> {
-    pub numbers: &'a [f32],
+pub(super) struct Pictures<'a, T = f32> {
+    pub numbers: &'a [T],
     pub h: usize,
     pub w: usize,
     pub c: usize,
@@ -195,11 +193,11 @@ impl<A: Axis<I, WINDOW>, const I: usize> TileTransform<'_, A, I> {
     }
 }
 
-impl<'a> Pictures<'a> {
+impl<'a, T: Stored> Pictures<'a, T> {
     /// A window where it lies, or copied into the patch with zeros around it where it reaches over a border or where the channels
     /// fill no panel.
     #[inline(always)]
-    fn window<'b, const I: usize>(&self, place: Place, patch: &'b mut [f32]) -> (&'b [f32], Steps)
+    pub fn window<'b, const I: usize>(&self, place: Place, patch: &'b mut [T]) -> (&'b [T], Steps)
     where
         'a: 'b,
     {
@@ -212,7 +210,7 @@ impl<'a> Pictures<'a> {
         (patch, Steps { at: 0, row: I * self.width, column: self.width })
     }
 
-    fn copy_window(&self, place: Place, size: usize, patch: &mut [f32]) {
+    fn copy_window(&self, place: Place, size: usize, patch: &mut [T]) {
         let (width, real) = (self.width, self.width.min(self.c - self.first));
         // The columns of the window that lie inside.
         let from = self.pad.saturating_sub(place.column).min(size);
@@ -220,11 +218,11 @@ impl<'a> Pictures<'a> {
         for (i, row) in patch.chunks_exact_mut(size * width).take(size).enumerate() {
             let y = place.row + i;
             if y < self.pad || y >= self.h + self.pad || from == to {
-                row.fill(0.0);
+                row.fill(T::zeroed());
                 continue;
             }
-            row[..from * width].fill(0.0);
-            row[to * width..].fill(0.0);
+            row[..from * width].fill(T::zeroed());
+            row[to * width..].fill(T::zeroed());
             let first = ((place.n * self.h + y - self.pad) * self.w + place.column + from - self.pad) * self.c;
             let source = &self.numbers[first..first + (to - from) * self.c];
             let row = &mut row[from * width..to * width];
@@ -234,262 +232,8 @@ impl<'a> Pictures<'a> {
             }
             for (to, from) in row.chunks_exact_mut(width).zip(source.chunks_exact(self.c)) {
                 to[..real].copy_from_slice(&from[self.first..self.first + real]);
-                to[real..].fill(0.0);
+                to[real..].fill(T::zeroed());
             }
         }
-    }
-}
-
-/// The operands of an epilogue, with vectors of one number per padded channel.
-pub(super) struct Finish<'a> {
-    /// Zeros where there is none.
-    pub bias: Vec<f32>,
-    /// Ones where there is no PReLU.
-    pub slope: Vec<f32>,
-    /// The tensor that is added, or nothing.
-    pub residual: &'a [f32],
-    /// What PReLU took, where its gradient is wanted.
-    pub z: &'a [f32],
-}
-
-/// A run of strips of what is written; its sums have one number per padded channel.
-pub(super) struct Piece<'a> {
-    pub tiles: Range<usize>,
-    /// Where the piece begins in y.
-    first: usize,
-    to: Written<'a>,
-}
-
-impl Piece<'_> {
-    /// A range of y in what the piece writes: y, and the value kept where there is one.
-    pub fn written(&self, row: Range<usize>) -> [&[f32]; 2] {
-        let row = row.start - self.first..row.end - self.first;
-        [&*self.to.y, &*self.to.before].map(|tensor| tensor.get(row.clone()).unwrap_or_default())
-    }
-}
-
-/// Cuts what is written into pieces of so many strips and works on them in any order. Sums are made piece by piece and added in the
-/// order of the pieces.
-pub(super) fn for_strips(e: &Extents, whole: Written, strips: usize, work: impl Fn(&mut Piece) + Sync) {
-    let (across, channels, count) = (e.tiles_across(), padded(e.o), e.strips().div_ceil(strips));
-    let [mut slopes, mut biases] =
-        [&whole.slopes, &whole.biases].map(|sums| vec![0.0; if sums.is_empty() { 0 } else { count * channels }]);
-    let (mut y, mut before, mut first) = (whole.y, whole.before, 0);
-    let (mut slopes_left, mut biases_left) = (slopes.as_mut_slice(), biases.as_mut_slice());
-    let cut = |start: usize| {
-        let end = (start + strips).min(e.strips());
-        let length = (start..end).map(|strip| e.strip_len(strip)).sum();
-        let to = Written {
-            y: take(&mut y, length),
-            before: take(&mut before, length),
-            slopes: take(&mut slopes_left, channels),
-            biases: take(&mut biases_left, channels),
-        };
-        first += length;
-        Piece { tiles: start * across..end * across, first: first - length, to }
-    };
-    let pieces: Vec<Piece> = (0..e.strips()).step_by(strips).map(cut).collect();
-    pieces.into_par_iter().for_each(|mut piece| work(&mut piece));
-    add_parts(&slopes, channels, whole.slopes);
-    add_parts(&biases, channels, whole.biases);
-}
-
-/// The first numbers of a slice, or nothing of an empty one.
-fn take<'a>(slice: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
-    let whole = std::mem::take(slice);
-    let (own, rest) = whole.split_at_mut(length.min(whole.len()));
-    *slice = rest;
-    own
-}
-
-/// Transforms tiles of one group of channels back and writes them finished. Needs a patch of [`PATCH`] numbers.
-pub(super) struct OutputTiles<'a, 'b> {
-    pub extents: &'a Extents,
-    pub finish: &'a Finish<'a>,
-    /// The products `[tile][36][width]` of `tiles`.
-    pub m: &'a [f32],
-    pub tiles: Range<usize>,
-    /// The channels of the group; `width` is the padded count of them.
-    pub group: usize,
-    pub width: usize,
-    pub patch: &'a mut [f32],
-    pub piece: &'a mut Piece<'b>,
-}
-
-/// A tile of each of the four tensors of an epilogue.
-pub(super) const PATCH: usize = 4 * TILE * TILE * GROUP;
-
-/// A part of the result that is finished at once: a tile, some of whose rows and columns may lie outside.
-#[derive(Clone, Copy)]
-struct Part {
-    rows: usize,
-    across: usize,
-    channels: usize,
-}
-
-impl Job for OutputTiles<'_, '_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        // As for the input, 64 channels are a constant.
-        if (self.width, self.extents.o) == (GROUP, GROUP) {
-            self.each(simd, GROUP, GROUP);
-        } else {
-            let (width, channels) = (self.width, self.extents.o);
-            self.each(simd, width, channels);
-        }
-    }
-}
-
-impl OutputTiles<'_, '_> {
-    /// Every tile, whose `width` channels are some of `channels`.
-    #[inline(always)]
-    fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
-        let (e, finish) = (self.extents, self.finish);
-        let first = self.group * GROUP;
-        let Piece { first: begin, to, .. } = self.piece;
-        for (tile, m) in self.tiles.clone().zip(self.m.chunks(stride(width))) {
-            let place = e.place(tile);
-            let (rows, across) = (TILE.min(e.oh - place.row), TILE.min(e.ow - place.column));
-            let part = Part { rows, across, channels: width.min(channels - first) };
-            let at = ((place.n * e.oh + place.row) * e.ow + place.column) * channels + first;
-            let from = Steps { at, row: e.ow * channels, column: channels };
-            let steps = Steps { at: at - *begin, ..from };
-            let operands = (finish.residual, finish.z, from);
-            if part.channels != width {
-                ragged(simd, (m, width, first), part, finish, from, (to, steps), self.patch);
-            } else if (rows, across) == (TILE, TILE) {
-                // With constant extents there is nothing to decide per row and pixel.
-                let part = Part { rows: TILE, across: TILE, ..part };
-                finish_tile(simd, (m, width, first), part, finish, operands, (to, steps));
-            } else {
-                finish_tile(simd, (m, width, first), part, finish, operands, (to, steps));
-            }
-        }
-    }
-}
-
-/// A tile whose channels fill no panel is finished in the patch.
-#[inline(always)]
-fn ragged<V: Vector>(
-    simd: Simd<V>,
-    m: (&[f32], usize, usize),
-    part: Part,
-    finish: &Finish,
-    from: Steps,
-    (to, steps): (&mut Written, Steps),
-    patch: &mut [f32],
-) {
-    let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
-    let size = TILE * TILE * m.1;
-    let (residual, rest) = patch.split_at_mut(size);
-    let (z, rest) = rest.split_at_mut(size);
-    let (y, rest) = rest.split_at_mut(size);
-    let before = &mut rest[..size];
-    let operand = |tensor: &[f32], copied: &'_ mut [f32]| {
-        if !tensor.is_empty() {
-            copied.fill(0.0);
-            copy(part, (tensor, from), (copied, patch_steps));
-        }
-    };
-    operand(finish.residual, residual);
-    operand(finish.z, z);
-    let residual = if finish.residual.is_empty() { &[] } else { &*residual };
-    let z = if finish.z.is_empty() { &[] } else { &*z };
-    let before = if to.before.is_empty() { &mut [] } else { before };
-    let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
-    finish_tile(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
-    copy(part, (written.y, patch_steps), (to.y, steps));
-    if !to.before.is_empty() {
-        copy(part, (written.before, patch_steps), (to.before, steps));
-    }
-}
-
-/// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
-#[inline(always)]
-fn finish_tile<V: Vector>(
-    simd: Simd<V>,
-    (m, width, first): (&[f32], usize, usize),
-    part: Part,
-    finish: &Finish,
-    (residual, z, from): (&[f32], &[f32], Steps),
-    (to, steps): (&mut Written, Steps),
-) {
-    let source = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
-    let zero = simd.splat(0.0);
-    for channel in (0..width).step_by(PANEL) {
-        let bias = simd.load(&finish.bias, first + channel);
-        let slope = simd.load(&finish.slope, first + channel);
-        let (from, steps) = (from.after(channel), steps.after(channel));
-        let half = columns::<Output, V, 6, 4>(simd, m, source.after(channel));
-        let (residual, z) = (part.grid(residual, from), part.grid(z, from));
-        let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
-        let (Some(mut y), mut before) = (y, before) else { return };
-        let (mut slopes, mut biases) = (zero, zero);
-        for (i, row) in half.into_iter().enumerate().take(part.rows) {
-            let mut row = Output::apply(simd, row);
-            for sum in &mut row {
-                *sum = *sum + bias;
-            }
-            if z.is_some() {
-                add_row(simd, residual, part, i, &mut row);
-            }
-            if let Some(before) = &mut before {
-                store_row(before, part, i, row);
-            }
-            if let Some(z) = z {
-                for (j, value) in row.iter_mut().enumerate().take(part.across) {
-                    let z = z.load(simd, i, j);
-                    slopes = slopes.add_product(*value, z.where_positive(zero, z));
-                    *value = z.where_positive(*value, slope * *value);
-                    biases = biases + *value;
-                }
-            } else {
-                for value in &mut row {
-                    *value = value.where_positive(*value, slope * *value);
-                }
-                add_row(simd, residual, part, i, &mut row);
-            }
-            store_row(&mut y, part, i, row);
-        }
-        for (sums, part) in [(&mut *to.slopes, slopes), (&mut *to.biases, biases)] {
-            if !sums.is_empty() {
-                (simd.load(sums, first + channel) + part).store(sums, first + channel);
-            }
-        }
-    }
-}
-
-impl Part {
-    /// The part in a tensor, where there is one.
-    #[inline(always)]
-    fn grid(self, tensor: &[f32], steps: Steps) -> Option<Grid<'_>> {
-        if tensor.is_empty() { None } else { Some(Grid::new(tensor, steps, self.rows, self.across)) }
-    }
-
-    #[inline(always)]
-    fn grid_mut(self, tensor: &mut [f32], steps: Steps) -> Option<GridMut<'_>> {
-        if tensor.is_empty() { None } else { Some(GridMut::new(tensor, steps, self.rows, self.across)) }
-    }
-}
-
-#[inline(always)]
-fn add_row<V: Vector>(simd: Simd<V>, tensor: Option<Grid>, part: Part, i: usize, row: &mut [Lanes<V>; TILE]) {
-    let Some(tensor) = tensor else { return };
-    for (j, value) in row.iter_mut().enumerate().take(part.across) {
-        *value = *value + tensor.load(simd, i, j);
-    }
-}
-
-#[inline(always)]
-fn store_row<V: Vector>(to: &mut GridMut, part: Part, i: usize, row: [Lanes<V>; TILE]) {
-    for (j, value) in row.into_iter().enumerate().take(part.across) {
-        to.store(i, j, value);
-    }
-}
-
-/// Copies the pixels and channels of a part from one steps to another.
-fn copy(part: Part, (from, source): (&[f32], Steps), (to, target): (&mut [f32], Steps)) {
-    for (i, j) in (0..part.rows).flat_map(|i| (0..part.across).map(move |j| (i, j))) {
-        to[target.index(i, j)..][..part.channels].copy_from_slice(&from[source.index(i, j)..][..part.channels]);
     }
 }

@@ -3,7 +3,7 @@
 //! Points 0, 1, -1, 2, -2 and infinity, as Lavin and Gray give them ("Fast Algorithms for Convolutional Neural Networks",
 //! arXiv 1509.09308, section 4.3). Shared sums are formed once. Knows nothing of tensors.
 
-use crate::backend::cpu::lanes::{Grid, GridMut, Lanes, Simd, Steps};
+use crate::backend::cpu::lanes::{Grid, GridMut, Lanes, Simd, Steps, Stored};
 use crate::backend::cpu::simd::Vector;
 
 /// One matrix times a vector of `I` lanes.
@@ -106,9 +106,9 @@ impl Axis<6, 3> for FilterTransposed {
 
 /// The columns of a grid times the matrix: half of the two-dimensional transform. The other half is [`Axis::apply`] to each row.
 #[inline(always)]
-pub(super) fn columns<A: Axis<I, O>, V: Vector, const I: usize, const O: usize>(
+pub(super) fn columns<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
-    from: &[f32],
+    from: &[T],
     steps: Steps,
 ) -> [[Lanes<V>; I]; O] {
     let grid = Grid::new(from, steps, I, I);
@@ -133,7 +133,7 @@ pub(super) fn transform<A: Axis<I, O>, V: Vector, const I: usize, const O: usize
     (from, source): (&[f32], Steps),
     (to, target): (&mut [f32], Steps),
 ) {
-    let half = columns::<A, V, I, O>(simd, from, source);
+    let half = columns::<A, f32, V, I, O>(simd, from, source);
     let mut grid = GridMut::new(to, target, O, O);
     for (i, row) in half.into_iter().enumerate() {
         for (j, lanes) in A::apply(simd, row).into_iter().enumerate() {

@@ -1,6 +1,8 @@
 //! `bench`: how fast this device hallucinates, embeds and trains, in all and layer by layer, beside the most that it could do. Pictures
 //! are noise and weights are initial ones; neither changes the time.
 
+pub mod precision;
+
 use super::Context;
 use crate::backend::Device;
 use crate::engine::network::load;
@@ -11,6 +13,7 @@ use crate::model::config::{Config, Precision, Stage};
 use crate::model::{self, Model, Parameters, Source};
 use crate::random::Random;
 use crate::shape::HR;
+pub use precision::PrecisionCost;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -67,6 +70,8 @@ pub struct Layer {
 pub struct Findings {
     pub roofline: Roofline,
     pub rows: Vec<Row>,
+    /// What bf16 costs, where that was measured.
+    pub cost: Option<PrecisionCost>,
 }
 
 /// A row repeats itself until it has taken this long, but not fewer and not more times than these.
@@ -76,6 +81,9 @@ const MOST: usize = 200;
 
 /// Pictures of a step that is measured to tell the time of a larger one on a CPU.
 const FEW: usize = 16;
+
+/// Of initial weights.
+const SEED: u64 = 1;
 
 /// The row of a training step.
 const STEP: &str = "train-step";
@@ -107,7 +115,11 @@ pub fn bench(context: &Context, request: &Request) -> Result<Findings> {
         let (program, seconds) = clock.step(&whole, &stage, step_batch)?;
         rows.push(bench.row(STEP, step_batch, &program, seconds)?);
     }
-    Ok(Findings { roofline, rows })
+    let cost = match request.config.train.precision {
+        Precision::Bf16 => Some(precision::cost(&device, &whole)?),
+        Precision::F32 => None,
+    };
+    Ok(Findings { roofline, rows, cost })
 }
 
 /// Seconds that each stage of a model's configuration takes to train here, told from a few steps of each. On a CPU a large batch is
@@ -198,9 +210,7 @@ impl Clock<'_> {
     ) -> Result<Timed> {
         let bytes = |batch| Ok(graph(batch)?.plan().memory_bytes());
         let program = load(self.device, graph(batch)?.plan(), batch, bytes)?;
-        for (parameter, offset) in parameters.placed() {
-            program.write_store(offset, &parameter.initial(1))?;
-        }
+        parameters.write(&program, |parameter| parameter.initial(SEED))?;
         let once = || -> Result<f64> {
             self.context.check_stopped()?;
             let started = Instant::now();

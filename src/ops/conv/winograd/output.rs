@@ -1,0 +1,291 @@
+//! Tiles of the result on their way out of the Winograd domain: finished by an epilogue and written, piece by piece. Where tiles lie is
+//! [`super::tiles`]'s.
+
+use super::tiles::{Extents, TILE, WINDOW, plane, stride};
+use super::transform::{Axis, columns};
+use super::{GROUP, padded};
+use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps, Stored};
+use crate::backend::cpu::simd::{PANEL, Vector};
+use crate::ops::conv::epilogue::{Written, add_parts};
+use rayon::prelude::*;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// The operands of an epilogue, with vectors of one number per padded channel.
+pub(super) struct Finish<'a, T = f32> {
+    /// Zeros where there is none.
+    pub bias: Vec<f32>,
+    /// Ones where there is no PReLU.
+    pub slope: Vec<f32>,
+    /// The tensor that is added, or nothing.
+    pub residual: &'a [T],
+    /// What PReLU took, where its gradient is wanted.
+    pub z: &'a [T],
+}
+
+impl<'a, T> Finish<'a, T> {
+    /// For so many channels; an absent bias or slope is empty.
+    pub fn new(bias: &[f32], slope: &[f32], residual: &'a [T], z: &'a [T], channels: usize) -> Self {
+        let vector = |given: &[f32], absent: f32| {
+            let mut vector = if given.is_empty() { vec![absent; channels] } else { given.to_vec() };
+            vector.resize(padded(channels), absent);
+            vector
+        };
+        Finish { bias: vector(bias, 0.0), slope: vector(slope, 1.0), residual, z }
+    }
+}
+
+/// A run of strips of what is written; its sums have one number per padded channel.
+pub(super) struct Piece<'a, T = f32> {
+    pub tiles: Range<usize>,
+    /// Where the piece begins in y.
+    first: usize,
+    to: Written<'a, T>,
+}
+
+impl Piece<'_> {
+    /// A range of y in what the piece writes: y, and the value kept where there is one.
+    pub fn written(&self, row: Range<usize>) -> [&[f32]; 2] {
+        let row = row.start - self.first..row.end - self.first;
+        [&*self.to.y, &*self.to.before].map(|tensor| tensor.get(row.clone()).unwrap_or_default())
+    }
+}
+
+/// Cuts what is written into pieces of so many strips and works on them in any order. Sums are made piece by piece and added in the
+/// order of the pieces.
+pub(super) fn for_strips<T: Stored>(
+    e: &Extents,
+    whole: Written<T>,
+    strips: usize,
+    work: impl Fn(&mut Piece<T>) + Sync,
+) {
+    let (across, channels, count) = (e.tiles_across(), padded(e.o), e.strips().div_ceil(strips));
+    let [mut slopes, mut biases] =
+        [&whole.slopes, &whole.biases].map(|sums| vec![0.0; if sums.is_empty() { 0 } else { count * channels }]);
+    let (mut y, mut before, mut first) = (whole.y, whole.before, 0);
+    let (mut slopes_left, mut biases_left) = (slopes.as_mut_slice(), biases.as_mut_slice());
+    let cut = |start: usize| {
+        let end = (start + strips).min(e.strips());
+        let length = (start..end).map(|strip| e.strip_len(strip)).sum();
+        let to = Written {
+            y: take(&mut y, length),
+            before: take(&mut before, length),
+            slopes: take(&mut slopes_left, channels),
+            biases: take(&mut biases_left, channels),
+        };
+        first += length;
+        Piece { tiles: start * across..end * across, first: first - length, to }
+    };
+    let pieces: Vec<Piece<T>> = (0..e.strips()).step_by(strips).map(cut).collect();
+    pieces.into_par_iter().for_each(|mut piece| work(&mut piece));
+    add_parts(&slopes, channels, whole.slopes);
+    add_parts(&biases, channels, whole.biases);
+}
+
+/// The first numbers of a slice, or nothing of an empty one.
+fn take<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+    let whole = std::mem::take(slice);
+    let (own, rest) = whole.split_at_mut(length.min(whole.len()));
+    *slice = rest;
+    own
+}
+
+/// Transforms tiles of one group of channels back by the matrix `A` and writes them finished, in the format `T`. Needs a patch of [`PATCH`] numbers.
+pub(super) struct OutputTiles<'a, 'b, A, T = f32> {
+    pub axis: PhantomData<A>,
+    pub extents: &'a Extents,
+    pub finish: &'a Finish<'a, T>,
+    /// The products `[tile][36][width]` of `tiles`.
+    pub m: &'a [f32],
+    pub tiles: Range<usize>,
+    /// The channels of the group; `width` is the padded count of them.
+    pub group: usize,
+    pub width: usize,
+    pub patch: &'a mut [f32],
+    pub piece: &'a mut Piece<'b, T>,
+}
+
+/// A tile of each of the four tensors of an epilogue.
+pub(super) const PATCH: usize = 4 * TILE * TILE * GROUP;
+
+/// A part of the result that is finished at once: a tile, some of whose rows and columns may lie outside.
+#[derive(Clone, Copy)]
+struct Part {
+    rows: usize,
+    across: usize,
+    channels: usize,
+}
+
+impl<A: Axis<WINDOW, TILE>, T: Stored> Job for OutputTiles<'_, '_, A, T> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        // As for the input, 64 channels are a constant.
+        if (self.width, self.extents.o) == (GROUP, GROUP) {
+            self.each(simd, GROUP, GROUP);
+        } else {
+            let (width, channels) = (self.width, self.extents.o);
+            self.each(simd, width, channels);
+        }
+    }
+}
+
+impl<A: Axis<WINDOW, TILE>, T: Stored> OutputTiles<'_, '_, A, T> {
+    /// Every tile, whose `width` channels are some of `channels`.
+    #[inline(always)]
+    fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
+        let (e, finish) = (self.extents, self.finish);
+        let first = self.group * GROUP;
+        let Piece { first: begin, to, .. } = self.piece;
+        for (tile, m) in self.tiles.clone().zip(self.m.chunks(stride(width))) {
+            let place = e.place(tile);
+            let (rows, across) = (TILE.min(e.oh - place.row), TILE.min(e.ow - place.column));
+            let part = Part { rows, across, channels: width.min(channels - first) };
+            let at = ((place.n * e.oh + place.row) * e.ow + place.column) * channels + first;
+            let from = Steps { at, row: e.ow * channels, column: channels };
+            let steps = Steps { at: at - *begin, ..from };
+            let operands = (finish.residual, finish.z, from);
+            if part.channels != width {
+                let patch = bytemuck::cast_slice_mut(self.patch);
+                ragged::<A, T, V>(simd, (m, width, first), part, finish, from, (to, steps), patch);
+            } else if (rows, across) == (TILE, TILE) {
+                // With constant extents there is nothing to decide per row and pixel.
+                let part = Part { rows: TILE, across: TILE, ..part };
+                finish_tile::<A, T, V>(simd, (m, width, first), part, finish, operands, (to, steps));
+            } else {
+                finish_tile::<A, T, V>(simd, (m, width, first), part, finish, operands, (to, steps));
+            }
+        }
+    }
+}
+
+/// A tile whose channels fill no panel is finished in the patch.
+#[inline(always)]
+fn ragged<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
+    simd: Simd<V>,
+    m: (&[f32], usize, usize),
+    part: Part,
+    finish: &Finish<T>,
+    from: Steps,
+    (to, steps): (&mut Written<T>, Steps),
+    patch: &mut [T],
+) {
+    let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
+    let size = TILE * TILE * m.1;
+    let (residual, rest) = patch.split_at_mut(size);
+    let (z, rest) = rest.split_at_mut(size);
+    let (y, rest) = rest.split_at_mut(size);
+    let before = &mut rest[..size];
+    let operand = |tensor: &[T], copied: &'_ mut [T]| {
+        if !tensor.is_empty() {
+            copied.fill(T::zeroed());
+            copy(part, (tensor, from), (copied, patch_steps));
+        }
+    };
+    operand(finish.residual, residual);
+    operand(finish.z, z);
+    let residual = if finish.residual.is_empty() { &[] } else { &*residual };
+    let z = if finish.z.is_empty() { &[] } else { &*z };
+    let before = if to.before.is_empty() { &mut [] } else { before };
+    let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
+    finish_tile::<A, T, V>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
+    copy(part, (written.y, patch_steps), (to.y, steps));
+    if !to.before.is_empty() {
+        copy(part, (written.before, patch_steps), (to.before, steps));
+    }
+}
+
+/// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
+#[inline(always)]
+fn finish_tile<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
+    simd: Simd<V>,
+    (m, width, first): (&[f32], usize, usize),
+    part: Part,
+    finish: &Finish<T>,
+    (residual, z, from): (&[T], &[T], Steps),
+    (to, steps): (&mut Written<T>, Steps),
+) {
+    let source = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
+    let zero = simd.splat(0.0);
+    for channel in (0..width).step_by(PANEL) {
+        let bias = simd.load(&finish.bias, first + channel);
+        let slope = simd.load(&finish.slope, first + channel);
+        let (from, steps) = (from.after(channel), steps.after(channel));
+        let half = columns::<A, f32, V, WINDOW, TILE>(simd, m, source.after(channel));
+        let (residual, z) = (part.grid(residual, from), part.grid(z, from));
+        let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
+        let (Some(mut y), mut before) = (y, before) else { return };
+        let (mut slopes, mut biases) = (zero, zero);
+        for (i, row) in half.into_iter().enumerate().take(part.rows) {
+            let mut row = A::apply(simd, row);
+            for sum in &mut row {
+                *sum = *sum + bias;
+            }
+            if z.is_some() {
+                add_row(simd, residual, part, i, &mut row);
+            }
+            if let Some(before) = &mut before {
+                store_row(before, part, i, row);
+            }
+            if let Some(z) = z {
+                for (j, value) in row.iter_mut().enumerate().take(part.across) {
+                    let z = z.load(simd, i, j);
+                    slopes = slopes.add_product(*value, z.where_positive(zero, z));
+                    *value = z.where_positive(*value, slope * *value);
+                    biases = biases + *value;
+                }
+            } else {
+                for value in &mut row {
+                    *value = value.where_positive(*value, slope * *value);
+                }
+                add_row(simd, residual, part, i, &mut row);
+            }
+            store_row(&mut y, part, i, row);
+        }
+        for (sums, part) in [(&mut *to.slopes, slopes), (&mut *to.biases, biases)] {
+            if !sums.is_empty() {
+                (simd.load(sums, first + channel) + part).store(sums, first + channel);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// The part in a tensor, where there is one.
+    #[inline(always)]
+    fn grid<T: Stored>(self, tensor: &[T], steps: Steps) -> Option<Grid<'_, T>> {
+        if tensor.is_empty() { None } else { Some(Grid::new(tensor, steps, self.rows, self.across)) }
+    }
+
+    #[inline(always)]
+    fn grid_mut<T: Stored>(self, tensor: &mut [T], steps: Steps) -> Option<GridMut<'_, T>> {
+        if tensor.is_empty() { None } else { Some(GridMut::new(tensor, steps, self.rows, self.across)) }
+    }
+}
+
+#[inline(always)]
+fn add_row<T: Stored, V: Vector>(
+    simd: Simd<V>,
+    tensor: Option<Grid<T>>,
+    part: Part,
+    i: usize,
+    row: &mut [Lanes<V>; TILE],
+) {
+    let Some(tensor) = tensor else { return };
+    for (j, value) in row.iter_mut().enumerate().take(part.across) {
+        *value = *value + tensor.load(simd, i, j);
+    }
+}
+
+#[inline(always)]
+fn store_row<T: Stored, V: Vector>(to: &mut GridMut<T>, part: Part, i: usize, row: [Lanes<V>; TILE]) {
+    for (j, value) in row.into_iter().enumerate().take(part.across) {
+        to.store(i, j, value);
+    }
+}
+
+/// Copies the pixels and channels of a part from one steps to another.
+fn copy<T: Copy>(part: Part, (from, source): (&[T], Steps), (to, target): (&mut [T], Steps)) {
+    for (i, j) in (0..part.rows).flat_map(|i| (0..part.across).map(move |j| (i, j))) {
+        to[target.index(i, j)..][..part.channels].copy_from_slice(&from[source.index(i, j)..][..part.channels]);
+    }
+}
