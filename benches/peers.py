@@ -27,34 +27,34 @@ FAST = ["--set", "model.hallucinator=fast"]
 commands = []
 
 
-def lines(command):
-    """The JSON lines that a program writes."""
+def output(command):
     commands.append(" ".join(command))
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, PYTHONWARNINGS="ignore"))
     if done.returncode:
         sys.exit(f"{commands[-1]}\n{done.stderr[-2000:]}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done.stdout
 
 
 def ours(threads, batch, precision="f32", more=()):
     row = ["--preset", "paper", "--device", "cpu", "--threads", str(threads), "--batch", str(batch), "--precision", precision]
-    [found] = lines([a.hallucinet, "bench", *row, "--identities", "10575", "--json", "-q", *more])
+    found = json.loads(output([a.hallucinet, "bench", *row, "--identities", "10575", "--json", "-q", *more]))
     return {row["name"]: row["images_per_second"]["median"] for row in found["rows"]}
 
 
 def peers(script, threads, *more):
     command = [sys.executable, os.path.join(a.peers, script), "--threads", str(threads), "--repeats", "5", "--patience-s", "20", *more]
-    return [row for row in lines(command) if row.get("mode") in ("infer", "train")]
+    # Exporters print as well; a row is a line of JSON.
+    return [json.loads(line) for line in output(command).splitlines() if line.startswith('{"mode"')]
 
 
 def fast_onnx(folder):
     """Exports the cascade with the fast hallucinator as FOLDER/joint-b1.onnx with its probe, the names that ort_cpu.py looks for."""
     import numpy, onnx
     run, out = os.path.join(folder, "run"), os.path.join(folder, "out")
-    subprocess.run([a.hallucinet, "data", "synth", "--out", folder + "/faces", "--identities", "10", "--images", "2", "-q"], check=True)
+    subprocess.run([a.hallucinet, "data", "synth", "--out", folder + "/faces", "--identities", "10", "--images", "2", "-q"], check=True, stdout=subprocess.DEVNULL)
     tiny = ["--set", "train.steps=1", "--set", "train.batch=2", "--set", "train.eval_every=0", "-q"]
-    subprocess.run([a.hallucinet, "train", "--preset", "paper", "--data", folder + "/faces", "--out", run, *FAST, *tiny], check=True)
-    subprocess.run([a.hallucinet, "export", "--model", run, "--format", "onnx", "--out", out, "-q"], check=True)
+    subprocess.run([a.hallucinet, "train", "--preset", "paper", "--data", folder + "/faces", "--out", run, *FAST, *tiny], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([a.hallucinet, "export", "--model", run, "--format", "onnx", "--out", out, "-q"], check=True, stdout=subprocess.DEVNULL)
     model = onnx.load(os.path.join(out, "cascade.onnx"))
     x = numpy.random.default_rng(1).standard_normal((1, 3, 28, 24)).astype(numpy.float32)
     renamed = dict(zip([value.name for value in model.graph.input], ["lr"]))

@@ -139,15 +139,18 @@ fn window<N: Number>(top: &[N], bottom: &[N], y: &mut [N], index: &mut [u8]) {
     let (third, fourth) = bottom.split_at(y.len());
     let four = first.iter().zip(second).zip(third.iter().zip(fourth));
     for ((y, index), ((first, second), (third, fourth))) in y.iter_mut().zip(index).zip(four) {
-        let (mut largest, mut winner) = (first.widen(), 0);
-        for (candidate, value) in [(1, second.widen()), (2, third.widen()), (3, fourth.widen())] {
+        // What wins is kept as it is: rounding what was widened would cost more than all the rest.
+        let (mut kept, mut largest, mut winner) = (*first, first.widen(), 0);
+        for (candidate, number) in [(1, second), (2, third), (3, fourth)] {
+            let value = number.widen();
             // A NaN wins and stays, so that it is seen downstream instead of vanishing here. No branches: they would be mispredicted
             // as often as not.
             let wins = (value > largest) | (value.is_nan() & !largest.is_nan());
             largest = if wins { value } else { largest };
+            kept = if wins { *number } else { kept };
             winner = if wins { candidate } else { winner };
         }
-        (*y, *index) = (N::round(largest), winner);
+        (*y, *index) = (kept, winner);
     }
 }
 
