@@ -28,6 +28,7 @@ commands = []
 
 
 def output(command):
+    """What a program writes; it must succeed."""
     commands.append(" ".join(command))
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, PYTHONWARNINGS="ignore"))
     if done.returncode:
@@ -51,10 +52,11 @@ def fast_onnx(folder):
     """Exports the cascade with the fast hallucinator as FOLDER/joint-b1.onnx with its probe, the names that ort_cpu.py looks for."""
     import numpy, onnx
     run, out = os.path.join(folder, "run"), os.path.join(folder, "out")
-    subprocess.run([a.hallucinet, "data", "synth", "--out", folder + "/faces", "--identities", "10", "--images", "2", "-q"], check=True, stdout=subprocess.DEVNULL)
+    faces = folder + "/faces"
+    output([a.hallucinet, "data", "synth", "--out", faces, "--identities", "10", "--images", "2", "-q"])
     tiny = ["--set", "train.steps=1", "--set", "train.batch=2", "--set", "train.eval_every=0", "-q"]
-    subprocess.run([a.hallucinet, "train", "--preset", "paper", "--data", folder + "/faces", "--out", run, *FAST, *tiny], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([a.hallucinet, "export", "--model", run, "--format", "onnx", "--out", out, "-q"], check=True, stdout=subprocess.DEVNULL)
+    output([a.hallucinet, "train", "--preset", "paper", "--data", faces, "--out", run, *FAST, *tiny])
+    output([a.hallucinet, "export", "--model", run, "--format", "onnx", "--out", out, "-q"])
     model = onnx.load(os.path.join(out, "cascade.onnx"))
     x = numpy.random.default_rng(1).standard_normal((1, 3, 28, 24)).astype(numpy.float32)
     renamed = dict(zip([value.name for value in model.graph.input], ["lr"]))
@@ -76,26 +78,23 @@ def one_round(threads, fast, paper):
     """Images per second by (work, batch, precision or peer)."""
     speeds, rows = {}, []
 
-    def record(work, batch, who, speed):
-        speeds[(work, batch, who)] = speed
+    def theirs(work, batch, *command):
+        found = peers(command[0], threads, *command[1:])
+        rows.extend(dict(row, work=work) for row in found)
+        speeds.update({(work, batch, row.get("engine") or row["variant"]): row["img_s_median"] for row in found})
 
     if "infer" in a.only:
         for batch in (1, 32):
-            found = peers("ort_cpu.py", threads, "--batches", str(batch), "--onnx", paper)
-            rows += found
-            [record("hallucinate+embed", batch, row["engine"], row["img_s_median"]) for row in found]
-            record("hallucinate+embed", batch, "f32", ours(threads, batch)["hallucinate+embed"])
+            theirs("hallucinate+embed", batch, "ort_cpu.py", "--batches", str(batch), "--onnx", paper)
+            speeds[("hallucinate+embed", batch, "f32")] = ours(threads, batch)["hallucinate+embed"]
     if fast:
-        found = peers("ort_cpu.py", threads, "--batches", "1", "--onnx", fast, "--engines", "ov-bf16")
-        rows += [dict(row, net="fast") for row in found]
-        [record("fast hallucinate+embed", 1, row["engine"], row["img_s_median"]) for row in found]
+        theirs("fast hallucinate+embed", 1, "ort_cpu.py", "--batches", "1", "--onnx", fast, "--engines", "ov-bf16")
         for precision in ("f32", "bf16"):
-            record("fast hallucinate+embed", 1, precision, ours(threads, 1, precision, FAST)["hallucinate+embed"])
+            speeds[("fast hallucinate+embed", 1, precision)] = ours(threads, 1, precision, FAST)["hallucinate+embed"]
     if "train" in a.only:
-        found = peers("torch_cpu.py", threads, "--mode", "train", "--variants", "compile-fp32", "compile-bf16", "--train-batch", "8")
-        rows += found
-        [record("train-step", 8, row["variant"], row["img_s_median"]) for row in found]
-        record("train-step", 8, "f32", ours(threads, 8)["train-step"])
+        variants = ["--mode", "train", "--variants", "compile-fp32", "compile-bf16", "--train-batch", "8"]
+        theirs("train-step", 8, "torch_cpu.py", *variants)
+        speeds[("train-step", 8, "f32")] = ours(threads, 8)["train-step"]
     return speeds, rows
 
 
