@@ -27,7 +27,8 @@ impl Program {
 pub struct Roofline {
     /// Multiply-adds of f32 in registers; a multiply-add is two.
     pub flop_per_second: f64,
-    /// Products of bf16 with f32 sums: tensor cores by `mma.sync`; on a CPU, which has none, as for f32.
+    /// Products of bf16 with f32 sums: tensor cores by `mma.sync`; on a CPU as for f32, also where it multiplies pairs of 16
+    /// bits in half the time, so that fractions are of the same peak in both precisions.
     pub bf16_flop_per_second: f64,
     /// Read and written by a copy that fits no cache.
     pub bytes_per_second: f64,
