@@ -151,6 +151,23 @@ fn threads_do_not_change_the_model() {
     assert!(models[0] == models[1] && models[1] == models[2]);
 }
 
+/// Where the last checkpoint is, the model is, whenever a process was killed: a run that finds its last step done changes nothing.
+#[test]
+fn a_checkpoint_is_never_ahead_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = faces(folder.path());
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    with_context(false, |context| train::train(context, &request(&data, whole.clone()))).unwrap();
+    with_context(true, |context| train::train(context, &request(&data, broken.clone()))).unwrap_err();
+    // Every checkpoint but the last can be written; that one dies with the process, as it were.
+    std::fs::write(broken.join("checkpoints/step-7"), "in the way").unwrap();
+    with_context(false, |context| train::resume(context, &broken)).unwrap_err();
+    assert!(model(&whole) == model(&broken), "the last model was there before the last checkpoint was tried");
+    std::fs::remove_file(broken.join("checkpoints/step-7")).unwrap();
+    with_context(false, |context| train::resume(context, &broken)).unwrap();
+    assert!(model(&whole) == model(&broken));
+}
+
 #[test]
 fn data_that_changed_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -308,7 +308,7 @@ impl Session {
         safetensors::to_bytes(&tensors, &json!({ "velocity": true }))
     }
 
-    /// Writes a checkpoint and the run's model; at the end of a stage also `stages/N-MODE/model.safetensors`.
+    /// Writes the run's model, at the end of a stage also `stages/N-MODE/model.safetensors`, and a checkpoint.
     pub fn save(&mut self, run: &Run, done: u64) -> Result<()> {
         let model = self.network()?.to_bytes()?;
         let info = self.device.info();
@@ -325,13 +325,15 @@ impl Session {
             notes: BTreeMap::from([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
             ..State::default()
         };
-        checkpoint::save(run.folder(), &state, &model, &self.optimizer()?, KEEP)?;
+        // The checkpoint comes last: a run is gone on with from it, and whoever is killed before makes the models once more. The other
+        // way round the last checkpoint could be there and the model that belongs to it never.
         run.write_model(&model)?;
         if self.stages.len() > 1 && next.is_none_or(|next| next.step == 0) {
             let stage = self.live.as_ref().map_or(0, |live| live.stage);
             let folder = format!("stages/{}-{}", stage + 1, self.stages[stage].recipe.mode);
             run.write(&format!("{folder}/{}", checkpoint::MODEL_FILE), &model)?;
         }
+        checkpoint::save(run.folder(), &state, &model, &self.optimizer()?, KEEP)?;
         Ok(())
     }
 
