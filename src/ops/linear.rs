@@ -11,7 +11,7 @@
 
 use crate::backend::cpu::dots::{self, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::cpu::pairs::{self, Target, Words};
+use crate::backend::cpu::pairs;
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Kernel, Launch, Region};
@@ -279,9 +279,7 @@ fn forward_host<N: Number>(mut args: HostArgs) {
         let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
         dots::multiply(level, rows, &x, &blocks, n, out);
     });
-    for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
-        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * n + row]);
-    }
+    turn((transposed, n), (n, o), sums);
 }
 
 /// The same product of bf16 pairs, where they are multiplied as they are: w in half the bytes, which is what takes the time.
@@ -291,21 +289,19 @@ fn forward_pairs(
     (level, scratch): (Level, &Scratch),
     sums: &mut [f32],
 ) {
-    let (width, size) = (gemm::panels(n) * PANEL, gemm::packed_len(words, n));
+    let (width, size) = (pairs::row_len(n), gemm::packed_len(words, n));
     scratch.of_launch(size + o * width, |memory| {
         let (packed, transposed) = memory.split_at_mut(size);
-        gemm::pack_columns(x, n, words, packed);
-        let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
-        transposed.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(task, out)| {
-            let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(n) };
-            let left = Words { data: &w[task * OUTPUTS * words..], outer: words, depth: 1 };
-            let target = Target { out, stride: width, accumulate: false };
-            pairs::multiply_bf16(level, extent, [left, right], target);
-        });
-        for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
-            sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * width + row]);
-        }
+        pairs::multiply_rows(level, (w, x), (words, n), packed, transposed);
+        turn((transposed, width), (n, o), sums);
     });
+}
+
+/// `sums[n][o]` from rows of n, `stride` apart, one for each of o.
+fn turn((transposed, stride): (&[f32], usize), (n, o): (usize, usize), sums: &mut [f32]) {
+    for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
+        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * stride + row]);
+    }
 }
 
 /// dx = dy w, a piece of the columns to each task; w's rows are the right matrix, read in place.

@@ -1,12 +1,13 @@
-//! Matrix products of 16-bit numbers on one core: two neighbours along the depth lie in a word and are multiplied and added by one
+//! Matrix products of 16-bit numbers, on one core where nothing else is said: two neighbours along the depth lie in a word and are multiplied and added by one
 //! instruction, which does twice the work of an f32 multiply-add.
 //!
 //! `out[row][column] (+)= sum over k of left(row, 2k) right(2k, column) + left(row, 2k + 1) right(2k + 1, column)`, k ascending. Levels
 //! that lack the instructions compute the same in plain loops: integers give the same bits, bf16 is summed in f32 everywhere.
 
-use super::gemm::Extent;
+use super::gemm::{self, Extent};
 use super::simd::{Level, PANEL, Portable, Vector};
 use half::bf16;
+use rayon::prelude::*;
 
 /// A matrix of words of two numbers: element (i, k) of a left one is `data[i * outer + k * depth]`; element (k, panel, j) of a right one
 /// is `data[panel * outer + k * depth + j]`.
@@ -64,6 +65,33 @@ pub fn multiply_bf16(level: Level, extent: Extent, sides: [Words; 2], target: Ta
     }
 }
 
+/// Rows of a left matrix that one task multiplies.
+const ROWS: usize = 24;
+
+/// Numbers of `out` from one row of [`multiply_rows`] to the next.
+pub fn row_len(columns: usize) -> usize {
+    gemm::panels(columns) * PANEL
+}
+
+/// `out[row][column] = left row . right row`, both of so many words of two bf16: the many left ones are read where they lie, a task for every
+/// few of them; the `columns` right ones are packed before, into [`gemm::packed_len`] numbers. Rows of `out` are [`row_len`] apart.
+pub fn multiply_rows(
+    level: Level,
+    (left, right): (&[u32], &[f32]),
+    (words, columns): (usize, usize),
+    packed: &mut [f32],
+    out: &mut [f32],
+) {
+    let width = row_len(columns);
+    gemm::pack_columns(right, columns, words, packed);
+    let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
+    out.par_chunks_mut(ROWS * width).enumerate().for_each(|(task, out)| {
+        let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(columns) };
+        let left = Words { data: &left[task * ROWS * words..], outer: words, depth: 1 };
+        multiply_bf16(level, extent, [left, right], Target { out, stride: width, accumulate: false });
+    });
+}
+
 /// Where everything lies, and how much of it there is.
 #[derive(Clone, Copy)]
 struct Block {
@@ -111,26 +139,32 @@ impl Block {
     }
 }
 
+/// Sixteen words of a right matrix, or one of a left one sixteen times.
+///
+/// # Safety
+/// As for [`Sums`].
+trait Sixteen: Copy {
+    /// # Safety
+    /// As for the trait; `right` points to 16 words.
+    unsafe fn load(right: *const u32) -> Self;
+    /// # Safety
+    /// As for the trait; `left` points to one word.
+    unsafe fn splat(left: *const u32) -> Self;
+}
+
 /// Sixteen sums of products of pairs.
 ///
 /// # Safety
-/// Every function must run on a processor that has the instruction set; `right` points to 16 words.
+/// Every function must run on a processor that has the instruction set.
 trait Sums: Copy {
     /// What the sums are brought to.
     type Wide: Vector;
     /// Whether they are integers, which are scaled.
     const SCALED: bool;
-    /// Sixteen words of the right matrix, or the same one sixteen times.
-    type Words: Copy;
+    type Words: Sixteen;
     /// # Safety
     /// As for the trait.
     unsafe fn zero() -> Self;
-    /// # Safety
-    /// As for the trait.
-    unsafe fn load(right: *const u32) -> Self::Words;
-    /// # Safety
-    /// As for the trait; `left` points to one word.
-    unsafe fn splat(left: *const u32) -> Self::Words;
     /// # Safety
     /// As for the trait.
     unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self;
@@ -207,12 +241,12 @@ unsafe fn tile<S: Sums, const ROWS: usize, const PANELS: usize>(block: Block, ro
         let mut b = block.b;
         let mut sums = [[S::zero(); PANELS]; ROWS];
         for _ in 0..block.extent.depth {
-            let mut right = [S::load(b); PANELS];
+            let mut right = [S::Words::load(b); PANELS];
             for (p, right) in right.iter_mut().enumerate() {
-                *right = S::load(b.add(p * b_panel));
+                *right = S::Words::load(b.add(p * b_panel));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let left = S::splat(a.add(r * a_row));
+                let left = S::Words::splat(a.add(r * a_row));
                 for (sum, right) in sums.iter_mut().zip(&right) {
                     *sum = sum.add(left, *right);
                 }
@@ -263,6 +297,19 @@ unsafe fn finish<V: Vector, const PANELS: usize>(mut row: [V; PANELS], to: *mut 
     }
 }
 
+impl Sixteen for [u32; PANEL] {
+    #[inline(always)]
+    unsafe fn load(right: *const u32) -> Self {
+        // SAFETY: 16 words are readable; the array type has no stricter alignment.
+        unsafe { right.cast::<[u32; PANEL]>().read() }
+    }
+    #[inline(always)]
+    unsafe fn splat(left: *const u32) -> Self {
+        // SAFETY: as promised by the caller.
+        [unsafe { *left }; PANEL]
+    }
+}
+
 /// Integers in plain loops.
 #[derive(Clone, Copy)]
 struct PlainIntegers([i32; PANEL]);
@@ -279,16 +326,6 @@ impl Sums for PlainIntegers {
     #[inline(always)]
     unsafe fn zero() -> Self {
         PlainIntegers([0; PANEL])
-    }
-    #[inline(always)]
-    unsafe fn load(right: *const u32) -> Self::Words {
-        // SAFETY: 16 words are readable; the array type has no stricter alignment.
-        unsafe { right.cast::<[u32; PANEL]>().read() }
-    }
-    #[inline(always)]
-    unsafe fn splat(left: *const u32) -> Self::Words {
-        // SAFETY: as promised by the caller.
-        [unsafe { *left }; PANEL]
     }
     #[inline(always)]
     unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self {
@@ -317,16 +354,6 @@ impl Sums for PlainBf16 {
         PlainBf16([0.0; PANEL])
     }
     #[inline(always)]
-    unsafe fn load(right: *const u32) -> Self::Words {
-        // SAFETY: 16 words are readable; the array type has no stricter alignment.
-        unsafe { right.cast::<[u32; PANEL]>().read() }
-    }
-    #[inline(always)]
-    unsafe fn splat(left: *const u32) -> Self::Words {
-        // SAFETY: as promised by the caller.
-        [unsafe { *left }; PANEL]
-    }
-    #[inline(always)]
     unsafe fn add(self, left: Self::Words, right: Self::Words) -> Self {
         let both = |word: u32| [word as u16, (word >> 16) as u16].map(|bits| bf16::from_bits(bits).to_f32());
         let sum = |lane: usize| {
@@ -345,7 +372,7 @@ impl Sums for PlainBf16 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::super::simd::Avx512;
-    use super::{Block, Sums, each_group};
+    use super::{Block, Sixteen, Sums, each_group};
     use std::arch::x86_64::*;
 
     /// # Safety
@@ -372,6 +399,19 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Bf16(__m512);
 
+    impl Sixteen for __m512i {
+        #[inline(always)]
+        unsafe fn load(right: *const u32) -> Self {
+            // SAFETY: 16 words are readable; the load is an unaligned one.
+            unsafe { _mm512_loadu_si512(right.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn splat(left: *const u32) -> Self {
+            // SAFETY: the word is readable.
+            unsafe { _mm512_set1_epi32(*left as i32) }
+        }
+    }
+
     impl Sums for Integers {
         type Wide = Avx512;
         type Words = __m512i;
@@ -381,16 +421,6 @@ mod x86 {
         unsafe fn zero() -> Self {
             // SAFETY: the caller runs on a processor with AVX-512F.
             unsafe { Integers(_mm512_setzero_si512()) }
-        }
-        #[inline(always)]
-        unsafe fn load(right: *const u32) -> __m512i {
-            // SAFETY: 16 words are readable; the load is an unaligned one.
-            unsafe { _mm512_loadu_si512(right.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn splat(left: *const u32) -> __m512i {
-            // SAFETY: the word is readable.
-            unsafe { _mm512_set1_epi32(*left as i32) }
         }
         #[inline(always)]
         unsafe fn add(self, left: __m512i, right: __m512i) -> Self {
@@ -413,16 +443,6 @@ mod x86 {
         unsafe fn zero() -> Self {
             // SAFETY: the caller runs on a processor with AVX-512F.
             unsafe { Bf16(_mm512_setzero_ps()) }
-        }
-        #[inline(always)]
-        unsafe fn load(right: *const u32) -> __m512i {
-            // SAFETY: 16 words are readable; the load is an unaligned one.
-            unsafe { _mm512_loadu_si512(right.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn splat(left: *const u32) -> __m512i {
-            // SAFETY: the word is readable.
-            unsafe { _mm512_set1_epi32(*left as i32) }
         }
         #[inline(always)]
         unsafe fn add(self, left: __m512i, right: __m512i) -> Self {

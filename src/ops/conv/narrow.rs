@@ -9,14 +9,8 @@ use super::forward::{self, finish_columns};
 use super::wide::{Wide, widen};
 use super::winograd::Fixed;
 use super::{Geometry, gather, locate};
-use crate::backend::cpu::HostArgs;
-use crate::backend::cpu::gemm::{self, Extent, PANEL};
-use crate::backend::cpu::pairs::{self, Target, Words};
+use crate::backend::cpu::{HostArgs, gemm, pairs};
 use crate::ops::bf16;
-use rayon::prelude::*;
-
-/// Rows of filters that one task multiplies.
-const OUTPUTS: usize = 24;
 
 pub(super) fn forward_host(mut args: HostArgs) {
     let g: Geometry = args.params();
@@ -38,7 +32,7 @@ pub(super) fn forward_host(mut args: HostArgs) {
 /// As one matrix product whose right matrix are the pixels, gathered and packed; the filter is read once, where it lies.
 fn few_pixels(g: &Geometry, mut args: HostArgs) {
     let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
-    let (words, width) = (depth / 2, gemm::panels(pixels) * PANEL);
+    let (words, width) = (depth / 2, pairs::row_len(pixels));
     let (x, w): (&[bf16], &[u32]) = (args.input(0), args.input(1));
     let (residual, level) = (widen(args.input::<bf16>(4)), args.level);
     let tail = Tail { bias: args.input(2), slope: args.input(3), residual: &residual, z: &[] };
@@ -51,14 +45,7 @@ fn few_pixels(g: &Geometry, mut args: HostArgs) {
             let at = locate(pixel, g.oh as usize, g.ow as usize);
             gather(g, x, at, 0..depth, bytemuck::cast_slice_mut(row));
         }
-        gemm::pack_columns(gathered, pixels, words, packed);
-        let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
-        products.par_chunks_mut(OUTPUTS * width).enumerate().for_each(|(index, out)| {
-            let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(pixels) };
-            let left = Words { data: &w[index * OUTPUTS * words..], outer: words, depth: 1 };
-            let target = Target { out, stride: width, accumulate: false };
-            pairs::multiply_bf16(level, extent, [left, right], target);
-        });
+        pairs::multiply_rows(level, (w, gathered), (words, pixels), packed, products);
         let whole = Written { y: y.f32(), before: before.f32(), ..Default::default() };
         finish_columns((products, width), tail, (pixels, channels), whole);
     });
