@@ -177,7 +177,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 29] = [
+const GEOMETRIES: [Geometry; 30] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -213,6 +213,8 @@ const GEOMETRIES: [Geometry; 29] = [
     (Shape::new(1, 72, 6, 7), 68, (3, 3), 1, 0),
     (Shape::new(1, 80, 7, 6), 20, (3, 3), 1, 2),
     (Shape::new(2, 17, 8, 12), 33, (3, 3), 1, 1),
+    // The same in tiles of 6.
+    (Shape::new(1, 35, 29, 35), 33, (3, 3), 1, 1),
 ];
 
 fn normal(name: &str, shapes: &[Shape]) -> Vec<Tensor> {
@@ -256,8 +258,12 @@ fn the_cases_reach_every_algorithm_of_the_cpu() {
         each.collect::<Vec<_>>()
     };
     for job in [Job::Forward, Job::Data, Job::Filter] {
-        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Winograd] {
-            let can = job == Job::Forward || algorithm != Algorithm::FewPixels;
+        let [small, large] = [4, 6].map(Algorithm::Winograd);
+        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, small, large] {
+            let can = match algorithm {
+                Algorithm::FewPixels => job == Job::Forward,
+                _ => algorithm != large || job != Job::Filter,
+            };
             assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");
         }
     }
