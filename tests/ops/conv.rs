@@ -177,7 +177,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 30] = [
+const GEOMETRIES: [Geometry; 32] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -215,6 +215,9 @@ const GEOMETRIES: [Geometry; 30] = [
     (Shape::new(2, 17, 8, 12), 33, (3, 3), 1, 1),
     // The same in tiles of 6.
     (Shape::new(1, 35, 29, 35), 33, (3, 3), 1, 1),
+    // Gradients to the input phase by phase: several in one group of 64 channels, and one each; odd pictures, whose phases differ.
+    (Shape::new(2, 32, 19, 14), 17, (4, 4), 2, 1),
+    (Shape::new(1, 64, 25, 11), 20, (4, 4), 2, 1),
 ];
 
 fn normal(name: &str, shapes: &[Shape]) -> Vec<Tensor> {
@@ -259,9 +262,10 @@ fn the_cases_reach_every_algorithm_of_the_cpu() {
     };
     for job in [Job::Forward, Job::Data, Job::Filter] {
         let [small, large] = [4, 6].map(Algorithm::Winograd);
-        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, small, large] {
+        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, small, large, Algorithm::Phases] {
             let can = match algorithm {
                 Algorithm::FewPixels => job == Job::Forward,
+                Algorithm::Phases => job == Job::Data,
                 _ => algorithm != large || job != Job::Filter,
             };
             assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");

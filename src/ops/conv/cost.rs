@@ -25,6 +25,9 @@ pub enum Algorithm {
     FewPixels,
     /// F(4x4, 3x3), or F(6x6, 3x3) but for the gradient to a filter: the pixels of a tile along each axis.
     Winograd(usize),
+    /// F(4x4, 2x2) of each of the four phases of a filter of 4x4 at stride 2, padded by one. The gradient to the input only, which is what a
+    /// transposed convolution is.
+    Phases,
     /// F(4x4, 3x3) with products of 16-bit integers. bf16 forward only, on a cpu that has them.
     Fixed,
 }
@@ -112,6 +115,13 @@ pub(super) fn estimates(job: Job, g: &Geometry) -> Vec<(Algorithm, f64)> {
             all.push((Algorithm::Winograd(LARGE_TILE), product.large_winograd()));
         }
     }
+    // Channels that lie side by side in groups of 64.
+    if job == Job::Data
+        && (g.kh, g.kw, g.stride, g.pad) == (4, 4, 2, 1)
+        && (g.c.is_multiple_of(64) || matches!(g.c, 16 | 32))
+    {
+        all.push((Algorithm::Phases, product.phases(g)));
+    }
     all
 }
 
@@ -189,6 +199,13 @@ impl Product {
         let numbers = 64.0 * PANEL as f64 * filters;
         let reads = if numbers > CACHED { self.large_tiles / LARGE_BLOCK } else { 0.0 };
         tiles + filters * LARGE_FILTER + reads * numbers * STREAMED
+    }
+
+    fn phases(&self, g: &Geometry) -> f64 {
+        let tiles = f64::from(g.n) * f64::from(g.h.div_ceil(8)) * f64::from(g.w.div_ceil(8));
+        let (read, written) = (panels(self.read), 4.0 * panels(self.written));
+        let products = 25.0 / 2.0 * self.read * written;
+        tiles * (products + (read + written) * TRANSFORM + TILE) + PANEL as f64 * read * written * FILTER
     }
 
     fn few_pixels_bf16(&self) -> f64 {

@@ -109,9 +109,39 @@ fn exchange<V: Vector>(simd: Simd<V>, (from, at, row): (&[f32], usize, usize), t
     }
 }
 
-/// f32 that [`Filters::pack`] writes, for a filter that this algorithm may be used for.
+/// Packs a filter `[outputs][4][4][channels]` as the filters of four phases, all four side by side as columns, over the outputs as depths.
+/// The channels fill whole panels.
+pub(super) fn pack_phases(w: &[f32], (outputs, channels): (usize, usize), packed: &mut [f32]) {
+    let across = 4 * channels / PANEL;
+    let packed = &mut packed[..9 * padded(outputs) * 4 * channels];
+    packed.par_chunks_exact_mut(across * BLOCK).enumerate().for_each(|(depth, packed)| {
+        packed.fill(0.0);
+        for (column, block) in packed.chunks_exact_mut(BLOCK).enumerate() {
+            let (phase, first) = (column * PANEL / channels, column * PANEL % channels);
+            for (tap, block) in block.chunks_exact_mut(PANEL * PANEL).enumerate() {
+                let (p, q) = (phase_tap(phase / 2, tap / 3), phase_tap(phase % 2, tap % 3));
+                let (Some(p), Some(q)) = (p, q) else { continue };
+                let outputs = depth * PANEL..outputs.min((depth + 1) * PANEL);
+                for (row, o) in block.chunks_exact_mut(PANEL).zip(outputs) {
+                    row.copy_from_slice(&w[((o * 4 + p) * 4 + q) * channels + first..][..PANEL]);
+                }
+            }
+        }
+    });
+}
+
+/// Which of four taps along an axis a phase has at t - 1, t and t + 1.
+fn phase_tap(phase: usize, at: usize) -> Option<usize> {
+    [[Some(3), Some(1), None], [None, Some(2), Some(0)]][phase][at]
+}
+
+/// f32 that [`Filters::pack`] or [`pack_phases`] writes, for a filter that this algorithm may be used for.
 pub(in crate::ops::conv) const fn packed_len(filter: Shape) -> usize {
-    if filter.h == 3 && filter.w == 3 { 9 * padded(filter.n) * padded(filter.c) } else { 0 }
+    match (filter.h, filter.w) {
+        (3, 3) => 9 * padded(filter.n) * padded(filter.c),
+        (4, 4) => 9 * padded(filter.n) * 4 * padded(filter.c),
+        _ => 0,
+    }
 }
 
 /// Columns of group number `group` in U, for so many channels of the result.

@@ -51,6 +51,8 @@ pub(super) fn noise(tile: usize) -> f64 {
     if tile == LARGE_TILE { 46.3 } else { 31.4 }
 }
 
+/// The same of a phase, whose filters have two taps along either axis: nothing is collected by the plane of the third.
+pub(super) const PHASE_NOISE: f64 = 45.1;
 /// Pixels along each axis that a small tile reads, and its products per pair of channels.
 const WINDOW: usize = 6;
 const PLANES: usize = WINDOW * WINDOW;
@@ -75,17 +77,32 @@ const fn padded(channels: usize) -> usize {
 
 fn forward_extents(g: &Geometry, tile: usize) -> Extents {
     let [n, h, w, c, oh, ow, o, pad] = [g.n, g.h, g.w, g.c, g.oh, g.ow, g.o, g.pad].map(|extent| extent as usize);
-    Extents { n, h, w, c, oh, ow, o, pad, tile }
+    Extents { n, h, w, c, oh, ow, o, pad, tile, up: 1, high: oh, wide: ow, kept: o }
 }
 
 fn data_extents(g: &Geometry, tile: usize) -> Extents {
     let e = forward_extents(g, tile);
-    Extents { h: e.oh, w: e.ow, c: e.o, oh: e.h, ow: e.w, o: e.c, pad: 2 - e.pad, ..e }
+    let (high, wide, kept) = (e.h, e.w, e.c);
+    Extents { h: e.oh, w: e.ow, c: e.o, oh: e.h, ow: e.w, o: e.c, pad: 2 - e.pad, high, wide, kept, ..e }
+}
+
+/// Of the gradient to the input of a filter of 4x4 at stride 2, padded by one, whose pixels fall into four phases. Each sees two taps along
+/// either axis: an even pixel 2 t the taps 3 and 1 at t - 1 and t, an odd one the taps 2 and 0 at t and t + 1. So it is a correlation with
+/// four times as many filters of 3x3, a third of whose taps along either axis is zero.
+fn phase_extents(g: &Geometry) -> Extents {
+    let e = forward_extents(g, SMALL_TILE);
+    let (oh, ow, o) = (e.h.div_ceil(2), e.w.div_ceil(2), 4 * e.c);
+    Extents { h: e.oh, w: e.ow, c: e.o, oh, ow, o, up: 2, high: e.h, wide: e.w, kept: e.c, ..e }
 }
 
 /// Packs a filter for [`Correlation::data`].
 pub(super) fn pack_data(g: &Geometry, w: &[f32], level: Level, packed: &mut [f32]) {
     Filters { w, outputs: g.o as usize, channels: g.c as usize, transposed: true }.pack(level, packed);
+}
+
+/// Packs a filter for [`Correlation::phases`].
+pub(super) fn pack_phases(g: &Geometry, w: &[f32], packed: &mut [f32]) {
+    filter::pack_phases(w, (g.o as usize, g.c as usize), packed);
 }
 
 /// One use of the algorithm.
@@ -109,8 +126,13 @@ impl<'a> Correlation<'a> {
         Self::new(data_extents(g, tile), Source::Packed(packed), tail, args)
     }
 
+    /// dx from dy for a filter of 4x4 at stride 2, padded by one, as [`pack_phases`] packed it.
+    pub fn phases(g: &Geometry, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+        Self::new(phase_extents(g), Source::Packed(packed), tail, args)
+    }
+
     fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
-        let finish = Finish::new(tail.bias, tail.slope, tail.residual, tail.z, extents.o);
+        let finish = Finish::new(tail.bias, tail.slope, tail.residual, tail.z, extents.kept);
         Correlation { extents, filters, finish, level, scratch }
     }
 
@@ -119,7 +141,7 @@ impl<'a> Correlation<'a> {
         let e = &self.extents;
         let floats: usize =
             (0..self.groups()).map(|group| group_len(e.planes(), padded(e.c), group_width(e.o, group))).sum();
-        if e.tile == SMALL_TILE && e.tiles() <= FEW && 4 * floats > SMALL {
+        if e.tile == SMALL_TILE && e.up == 1 && e.tiles() <= FEW && 4 * floats > SMALL {
             let floats = e.tiles() * (e.stride(padded(e.c)) + e.stride(GROUP) * self.groups());
             self.scratch.of_launch(floats, |memory| self.few(x, to, memory));
         } else {
@@ -153,7 +175,7 @@ impl<'a> Correlation<'a> {
                     let u = &mut u[..group_len(e.planes(), depth, width)];
                     self.transform(group, from..from + depth, u);
                     let real = depth.min(e.c - from);
-                    self.multiply((tiles, real, width), &v[from..], u, m, from > 0, || &[]);
+                    self.multiply(0..e.planes(), (tiles, real, width), &v[from..], u, m, from > 0, || &[]);
                 }
             });
         });
@@ -202,7 +224,10 @@ impl<'a> Correlation<'a> {
                         if large && group == 0 {
                             self.look_ahead(x, piece, &tiles, &mut ahead);
                         }
-                        self.multiply(size, v, u, m, false, || ahead.piece());
+                        match e.phase_of(group) {
+                            Some(phase) => self.multiply_phase(phase, size, v, u, m, || ahead.piece()),
+                            None => self.multiply(0..e.planes(), size, v, u, m, false, || ahead.piece()),
+                        }
                         self.finish(m, tiles.clone(), group, patch, piece);
                     }
                 }
@@ -245,9 +270,11 @@ impl<'a> Correlation<'a> {
         }
     }
 
-    /// The products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
+    /// The products `m[tile][k] (+)= v[tile][k] u[k]` of some planes k. The depth of `u` is padded; what is padded need not be multiplied.
+    #[allow(clippy::too_many_arguments)]
     fn multiply<'b>(
         &self,
+        range: Range<usize>,
         (tiles, depth, width): (usize, usize, usize),
         v: &[f32],
         u: &[f32],
@@ -258,15 +285,40 @@ impl<'a> Correlation<'a> {
         let e = &self.extents;
         let channels = padded(e.c);
         let planes = Planes {
-            count: e.planes(),
+            count: range.len(),
             left: plane(channels),
             right: padded(depth) * width + PANEL,
             out: plane(width),
         };
         let extent = Extent { rows: tiles, depth, panels: width / PANEL };
-        let left = Left { data: v, row_stride: e.stride(channels), depth_stride: 1 };
-        let right = Right::in_place(u, width);
-        gemm::multiply_planes(self.level, planes, extent, left, right, (m, e.stride(width)), accumulate, ahead);
+        let left = Left { data: &v[range.start * planes.left..], row_stride: e.stride(channels), depth_stride: 1 };
+        let right = Right::in_place(&u[range.start * planes.right..], width);
+        let out = (&mut m[range.start * planes.out..], e.stride(width));
+        gemm::multiply_planes(self.level, planes, extent, left, right, out, accumulate, ahead);
+    }
+
+    /// The products of a group that is one phase or a part of it. A tap that is zero at an end makes zeros of one row or one column of planes.
+    fn multiply_phase<'b>(
+        &self,
+        (a, b): (usize, usize),
+        size: (usize, usize, usize),
+        v: &[f32],
+        u: &[f32],
+        m: &mut [f32],
+        mut ahead: impl FnMut() -> &'b [f32],
+    ) {
+        let (tiles, _, width) = size;
+        for m in m.chunks_mut(self.extents.stride(width)).take(tiles) {
+            for (k, m) in m.chunks_mut(plane(width)).enumerate() {
+                if k / WINDOW == 5 * (1 - a) || k % WINDOW == 5 * (1 - b) {
+                    m.fill(0.0);
+                }
+            }
+        }
+        for row in a..a + 5 {
+            let first = row * WINDOW + b;
+            self.multiply(first..first + 5, size, v, u, m, false, &mut ahead);
+        }
     }
 
     fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {

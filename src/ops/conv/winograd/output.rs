@@ -1,7 +1,7 @@
 //! Tiles of the result on their way out of the Winograd domain: finished by an epilogue and written, piece by piece. Where tiles lie is
 //! [`super::tiles`]'s.
 
-use super::tiles::{Extents, LARGE_TILE, plane};
+use super::tiles::{Extents, LARGE_TILE, Run, plane};
 use super::transform::{Axis, columns};
 use super::{GROUP, padded};
 use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps, Stored};
@@ -59,7 +59,7 @@ pub(super) fn for_strips<T: Stored>(
     strips: usize,
     work: impl Fn(&mut Piece<T>) + Sync,
 ) {
-    let (across, channels, count) = (e.tiles_across(), padded(e.o), e.strips().div_ceil(strips));
+    let (across, channels, count) = (e.tiles_across(), padded(e.kept), e.strips().div_ceil(strips));
     let [mut slopes, mut biases] =
         [&whole.slopes, &whole.biases].map(|sums| vec![0.0; if sums.is_empty() { 0 } else { count * channels }]);
     let (mut y, mut before, mut first) = (whole.y, whole.before, 0);
@@ -121,41 +121,63 @@ impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> Job for OutputTil
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         // As for the input, 64 channels are a constant.
-        if (self.width, self.extents.o) == (GROUP, GROUP) {
+        if (self.width, self.extents.kept) == (GROUP, GROUP) {
             self.each(simd, GROUP, GROUP);
         } else {
-            let (width, channels) = (self.width, self.extents.o);
+            let (width, channels) = (self.width, self.extents.kept);
             self.each(simd, width, channels);
         }
     }
 }
 
 impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> OutputTiles<'_, '_, A, T, I, O> {
-    /// Every tile, whose `width` channels are some of `channels`.
+    /// Every tile, run by run of its `width` channels; y has `channels`.
     #[inline(always)]
-    fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
-        let (e, finish) = (self.extents, self.finish);
-        let first = self.group * GROUP;
+    fn each<V: Vector>(mut self, simd: Simd<V>, width: usize, channels: usize) {
+        let e = self.extents;
         let mut half = [[simd.splat(0.0); I]; O];
-        let Piece { first: begin, to, .. } = self.piece;
-        for (tile, m) in self.tiles.clone().zip(self.m.chunks(I * I * plane(width))) {
-            let place = e.place(tile);
-            let (rows, across) = (O.min(e.oh - place.row), O.min(e.ow - place.column));
-            let part = Part { rows, across, channels: width.min(channels - first) };
-            let at = ((place.n * e.oh + place.row) * e.ow + place.column) * channels + first;
-            let from = Steps { at, row: e.ow * channels, column: channels };
-            let steps = Steps { at: at - *begin, ..from };
-            let operands = (finish.residual, finish.z, from);
-            if part.channels != width {
-                let scratch = (bytemuck::cast_slice_mut(self.patch), &mut half);
-                ragged::<A, T, V, I, O>(simd, (m, width, first), part, finish, from, (to, steps), scratch);
-            } else if (rows, across) == (O, O) {
-                // With constant extents there is nothing to decide per row and pixel.
-                let part = Part { rows: O, across: O, ..part };
-                finish_tile::<A, T, V, I, O>(simd, (m, width, first), part, finish, operands, (to, steps), &mut half);
-            } else {
-                finish_tile::<A, T, V, I, O>(simd, (m, width, first), part, finish, operands, (to, steps), &mut half);
+        for run in e.runs_of(self.group, width) {
+            let run = if width == channels { Run { from: 0, width, ..run } } else { run };
+            for (index, tile) in self.tiles.clone().enumerate() {
+                let m = &self.m[index * I * I * plane(width) + run.from..];
+                self.tile(simd, (m, plane(width), run), (tile, channels), &mut half);
             }
+        }
+    }
+
+    /// A run of channels of one tile.
+    #[inline(always)]
+    fn tile<V: Vector>(
+        &mut self,
+        simd: Simd<V>,
+        m: (&[f32], usize, Run),
+        (tile, channels): (usize, usize),
+        half: &mut [[Lanes<V>; I]; O],
+    ) {
+        let (e, finish, run) = (self.extents, self.finish, m.2);
+        let Piece { first: begin, to, .. } = &mut *self.piece;
+        let place = e.place(tile);
+        let (row, column) = (e.up * place.row + run.phase.0, e.up * place.column + run.phase.1);
+        // Of an up-sampled y the last row and column of a phase may be missing.
+        let left = |first: usize, extent: usize| O.min(extent.saturating_sub(first).div_ceil(e.up));
+        let (rows, across) = (left(row, e.high), left(column, e.wide));
+        if rows == 0 || across == 0 {
+            return;
+        }
+        let part = Part { rows, across, channels: run.width.min(channels - run.channel) };
+        let at = ((place.n * e.high + row) * e.wide + column) * channels + run.channel;
+        let from = Steps { at, row: e.up * e.wide * channels, column: e.up * channels };
+        let steps = Steps { at: at - *begin, ..from };
+        let operands = (finish.residual, finish.z, from);
+        if part.channels != run.width {
+            let scratch = (bytemuck::cast_slice_mut(self.patch), half);
+            ragged::<A, T, V, I, O>(simd, m, part, finish, from, (to, steps), scratch);
+        } else if (rows, across) == (O, O) {
+            // With constant extents there is nothing to decide per row and pixel.
+            let part = Part { rows: O, across: O, ..part };
+            finish_tile::<A, T, V, I, O>(simd, m, part, finish, operands, (to, steps), half);
+        } else {
+            finish_tile::<A, T, V, I, O>(simd, m, part, finish, operands, (to, steps), half);
         }
     }
 }
@@ -164,15 +186,16 @@ impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> OutputTiles<'_, '
 #[inline(always)]
 fn ragged<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
-    m: (&[f32], usize, usize),
+    m: (&[f32], usize, Run),
     part: Part,
     finish: &Finish<T>,
     from: Steps,
     (to, steps): (&mut Written<T>, Steps),
     (patch, half): (&mut [T], &mut [[Lanes<V>; I]; O]),
 ) {
-    let patch_steps = Steps { at: 0, row: O * m.1, column: m.1 };
-    let size = O * O * m.1;
+    let width = m.2.width;
+    let patch_steps = Steps { at: 0, row: O * width, column: width };
+    let size = O * O * width;
     let (residual, rest) = patch.split_at_mut(size);
     let (z, rest) = rest.split_at_mut(size);
     let (y, rest) = rest.split_at_mut(size);
@@ -200,18 +223,18 @@ fn ragged<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
 #[inline(always)]
 fn finish_tile<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
-    (m, width, first): (&[f32], usize, usize),
+    (m, plane, run): (&[f32], usize, Run),
     part: Part,
     finish: &Finish<T>,
     (residual, z, from): (&[T], &[T], Steps),
     (to, steps): (&mut Written<T>, Steps),
     half: &mut [[Lanes<V>; I]; O],
 ) {
-    let source = Steps { at: 0, row: I * plane(width), column: plane(width) };
+    let source = Steps { at: 0, row: I * plane, column: plane };
     let zero = simd.splat(0.0);
-    for channel in (0..width).step_by(PANEL) {
-        let bias = simd.load(&finish.bias, first + channel);
-        let slope = simd.load(&finish.slope, first + channel);
+    for channel in (0..run.width).step_by(PANEL) {
+        let bias = simd.load(&finish.bias, run.channel + channel);
+        let slope = simd.load(&finish.slope, run.channel + channel);
         let (from, steps) = (from.after(channel), steps.after(channel));
         columns::<A, f32, V, I, O>(simd, (m, source.after(channel)), half);
         let (residual, z) = (part.grid(residual, from), part.grid(z, from));
@@ -246,7 +269,7 @@ fn finish_tile<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usi
         }
         for (sums, part) in [(&mut *to.slopes, slopes), (&mut *to.biases, biases)] {
             if !sums.is_empty() {
-                (simd.load(sums, first + channel) + part).store(sums, first + channel);
+                (simd.load(sums, run.channel + channel) + part).store(sums, run.channel + channel);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Tiles of the result, 4x4 or 6x6 pixels: where they lie, and the pixels that each one reads. How they are finished is [`super::output`]'s.
 
-use super::GROUP;
 use super::transform::{Axis, OutputTransposed, transform};
+use super::{GROUP, padded};
 use crate::backend::cpu::lanes::{Job, Simd, Steps, Stored};
 use crate::backend::cpu::simd::{PANEL, Vector};
 use std::marker::PhantomData;
@@ -11,7 +11,10 @@ use std::ops::Range;
 pub(in crate::ops::conv) const SMALL_TILE: usize = 4;
 pub(in crate::ops::conv) const LARGE_TILE: usize = 6;
 
-/// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, y is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
+/// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, the result is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
+///
+/// With `up` of 1 the result is y. With 2 its channels are those of y four times, once for each phase: y is `[n, high, wide, kept]`, and
+/// pixel (i, j) of phase (a, b) is its pixel (2 i + a, 2 j + b), where there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extents {
     pub n: usize,
@@ -24,6 +27,22 @@ pub(super) struct Extents {
     pub pad: usize,
     /// Pixels of a tile along each axis.
     pub tile: usize,
+    pub up: usize,
+    pub high: usize,
+    pub wide: usize,
+    pub kept: usize,
+}
+
+/// Channels of a group of the result that lie side by side in y.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    /// The first one in the group, and how many, padded.
+    pub from: usize,
+    pub width: usize,
+    /// The first one in y.
+    pub channel: usize,
+    /// Row and column of their phase.
+    pub phase: (usize, usize),
 }
 
 /// Image, and first row and column of a tile in y.
@@ -92,21 +111,37 @@ impl Extents {
         });
     }
 
+    /// Row and column of the phase that all channels of a group are of, where there are phases.
+    pub fn phase_of(&self, group: usize) -> Option<(usize, usize)> {
+        let phase = group * GROUP / padded(self.kept);
+        (self.up > 1 && self.kept >= GROUP).then(|| (phase / self.up, phase % self.up))
+    }
+
+    /// The runs of a group of so many channels.
+    pub fn runs_of(&self, group: usize, width: usize) -> impl Iterator<Item = Run> {
+        let (kept, up, first) = (padded(self.kept), self.up, group * GROUP);
+        (0..width.div_ceil(kept.min(width))).map(move |index| {
+            let from = index * kept.min(width);
+            let (phase, channel) = ((first + from) / kept, (first + from) % kept);
+            Run { from, width: kept.min(width - from), channel, phase: (phase / up, phase % up) }
+        })
+    }
+
     /// The rows of y that some tiles cover, as ranges of its numbers.
     pub fn tile_rows(&self, tiles: Range<usize>, mut row: impl FnMut(Range<usize>)) {
         self.runs(tiles, |place, count| {
-            let to = (place.column + count * self.tile).min(self.ow);
-            for y in place.row..(place.row + self.tile).min(self.oh) {
-                let line = (place.n * self.oh + y) * self.ow;
-                row((line + place.column) * self.o..(line + to) * self.o);
+            let columns = self.up * place.column..(self.up * (place.column + count * self.tile)).min(self.wide);
+            for y in self.up * place.row..(self.up * (place.row + self.tile)).min(self.high) {
+                let line = (place.n * self.high + y) * self.wide;
+                row((line + columns.start) * self.kept..(line + columns.end) * self.kept);
             }
         });
     }
 
     /// Numbers of y in strip number `strip`.
     pub fn strip_len(&self, strip: usize) -> usize {
-        let row = strip % self.oh.div_ceil(self.tile) * self.tile;
-        self.tile.min(self.oh - row) * self.ow * self.o
+        let row = strip % self.oh.div_ceil(self.tile) * self.tile * self.up;
+        (self.tile * self.up).min(self.high - row) * self.wide * self.kept
     }
 }
 
