@@ -203,7 +203,7 @@ const OUTPUTS: usize = 32;
 /// As inner products of the filter and the pixels, both where they lie: every tap with the pixels that it reaches.
 fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratch): (Level, &Scratch), whole: Written) {
     let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
-    let blocks = tap_blocks(g);
+    let blocks = tap_blocks(g, g.c as usize);
     scratch.of_launch(pixels * channels, |products| {
         products.par_chunks_mut(OUTPUTS * pixels).enumerate().for_each(|(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
@@ -229,20 +229,26 @@ pub(super) fn finish_columns(
     });
 }
 
-/// A block for every tap: the pixels of y whose product with it is not with the zeros around x, and the pixels of x that these read.
-fn tap_blocks(g: &Geometry) -> Vec<Block> {
-    let [h, w, c, stride, pad] = [g.h, g.w, g.c, g.stride, g.pad].map(|extent| extent as usize);
+/// Blocks for every tap and every piece of the channels, of which a pixel has `c` (f32, or words of two bf16): the pixels of y whose product
+/// with it is not with the zeros around x, and the pixels of x that these read. A piece goes through all taps before the next one comes.
+pub(super) fn tap_blocks(g: &Geometry, c: usize) -> Vec<Block> {
+    let [h, w, stride, pad] = [g.h, g.w, g.stride, g.pad].map(|extent| extent as usize);
     let read = |at: usize, tap: usize, extent: usize| (at * stride + tap).checked_sub(pad).filter(|at| *at < extent);
-    let block = |tap: usize| {
+    let block = |piece: usize, tap: usize| {
         let (p, q) = (tap / g.kw as usize, tap % g.kw as usize);
         let pixels = 0..(g.n * g.oh * g.ow) as usize;
         let columns = pixels.filter_map(|pixel| {
             let (n, i, j) = locate(pixel, g.oh as usize, g.ow as usize);
-            Some((pixel, ((n * h + read(i, p, h)?) * w + read(j, q, w)?) * c))
+            Some((pixel, ((n * h + read(i, p, h)?) * w + read(j, q, w)?) * c + piece))
         });
-        Block { depth: tap * c..(tap + 1) * c, columns: columns.collect() }
+        Block { depth: tap * c + piece..tap * c + c.min(piece + dots::DEPTH), columns: columns.collect() }
     };
-    (0..(g.kh * g.kw) as usize).map(block).collect()
+    let taps = 0..(g.kh * g.kw) as usize;
+    (0..c)
+        .step_by(dots::DEPTH)
+        .flat_map(|piece| taps.clone().map(move |tap| (piece, tap)))
+        .map(|(piece, tap)| block(piece, tap))
+        .collect()
 }
 
 /// As one matrix product whose left matrix is gathered.
