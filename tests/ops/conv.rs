@@ -270,7 +270,7 @@ fn bf16_reaches_every_algorithm_and_sums_several_slices() {
         conv::bf16_algorithm(x, Shape::new(outputs, x.c, kh, kw), stride, pad)
     };
     let taken = GEOMETRIES.map(of);
-    for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Fixed] {
+    for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Shifted, Algorithm::Fixed] {
         assert!(taken.contains(&algorithm), "{algorithm:?}");
     }
     let deep = (Shape::new(2, 80, 18, 14), 70, (3, 3), 1, 1);

@@ -109,10 +109,13 @@ impl<'a> Work<'a> {
 }
 
 /// How sixteen bit patterns of a row and of a column are multiplied.
+///
+/// # Safety
+/// Every function must run on a processor that has the instruction set.
 trait Kind {
     type Sums: Vector;
     /// # Safety
-    /// On a processor that has the instruction set.
+    /// As for the trait.
     unsafe fn add(sums: Self::Sums, row: Self::Sums, column: Self::Sums) -> Self::Sums;
 }
 

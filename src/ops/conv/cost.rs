@@ -4,7 +4,7 @@
 //! Costs are clock cycles of one core that begins two vector multiply-adds in each, a vector being a panel of 16 numbers. The constants
 //! were fitted on a Zen 5 core with AVX-512; on others all algorithms slow down alike.
 
-use super::Geometry;
+use super::{Geometry, shifted};
 use crate::backend::cpu::simd::PANEL;
 
 /// What is computed.
@@ -22,6 +22,9 @@ pub enum Algorithm {
     Gathered,
     /// Inner products of the filter and the few pixels, both where they lie. Forward only.
     FewPixels,
+    /// A product for every tap, whose right matrix is the picture, packed once and shifted. bf16 forward only, where pairs of 16 bits are
+    /// multiplied.
+    Shifted,
     /// F(4x4, 3x3).
     Winograd,
     /// F(4x4, 3x3) with products of 16-bit integers. bf16 forward only, on a cpu that has them.
@@ -43,16 +46,16 @@ const TRANSFORM: f64 = 170.0;
 const FILTER: f64 = 150.0;
 const FILTER_BACK: f64 = 100.0;
 /// Cycles to multiply 16 numbers of a filter and a pixel, and to take up and lay down their sixteen sums.
-const INNER: f64 = 0.8;
+const INNER: f64 = 0.5;
 const SUMS: f64 = 4.0;
+/// What products with a shifted picture take more than their multiplications.
+const SHIFT: f64 = 1.2;
 /// What products of integers take more than their multiplications: sums are scaled. Then as [`TRANSFORM`] and [`FILTER`], with rounding.
 const FIXED: f64 = 1.15;
 const FIXED_TRANSFORM: f64 = 210.0;
 const FIXED_FILTER: f64 = 470.0;
 /// Pixels up to which inner products are thought of.
 const FEW: f64 = 64.0;
-/// The same where their products take half the time.
-const FEW_BF16: f64 = 160.0;
 
 /// Cycles to widen or to round 16 numbers of a whole tensor.
 const WIDEN: f64 = 16.0;
@@ -80,8 +83,12 @@ pub(super) fn bf16_estimates(g: &Geometry) -> Vec<(Algorithm, f64)> {
     let wide = estimates(Job::Forward, g).into_iter().filter(|(algorithm, _)| *algorithm != Algorithm::FewPixels);
     let mut all: Vec<_> =
         wide.map(|(algorithm, cycles)| (algorithm, cycles + WIDEN * numbers / PANEL as f64)).collect();
-    if product.pixels <= FEW_BF16 && (g.kh * g.kw * g.c).is_multiple_of(2) {
-        all.push((Algorithm::FewPixels, product.few_pixels_bf16()));
+    let pairs = g.c.is_multiple_of(2);
+    if pairs && product.pixels <= FEW {
+        all.push((Algorithm::FewPixels, product.few_pixels(2.0)));
+    }
+    if pairs && g.stride == 1 && product.pixels > 0.0 {
+        all.push((Algorithm::Shifted, product.shifted(shifted::pixel_panels(g) as f64)));
     }
     if all.iter().any(|(algorithm, _)| *algorithm == Algorithm::Winograd) {
         all.push((Algorithm::Fixed, product.fixed()));
@@ -94,7 +101,7 @@ pub(super) fn estimates(job: Job, g: &Geometry) -> Vec<(Algorithm, f64)> {
     let product = Product::new(job, g);
     let mut all = vec![(Algorithm::Gathered, product.gathered(job))];
     if job == Job::Forward && product.pixels <= FEW {
-        all.push((Algorithm::FewPixels, product.few_pixels()));
+        all.push((Algorithm::FewPixels, product.few_pixels(1.0)));
     }
     if (g.kh, g.kw, g.stride) == (3, 3, 1) && g.pad <= 2 {
         all.push((Algorithm::Winograd, product.winograd(job)));
@@ -147,8 +154,9 @@ impl Product {
         }
     }
 
-    fn few_pixels(&self) -> f64 {
-        self.pixels * self.written * self.taps * (panels(self.read) * INNER + SUMS)
+    /// With so many numbers to a word.
+    fn few_pixels(&self, numbers: f64) -> f64 {
+        self.pixels * self.written * self.taps * (panels(self.read / numbers) * INNER + SUMS)
     }
 
     fn winograd(&self, job: Job) -> f64 {
@@ -166,8 +174,9 @@ impl Product {
         self.tiles * (products + (read + written) * TRANSFORM + tile) + filters * FILTER
     }
 
-    fn few_pixels_bf16(&self) -> f64 {
-        self.taps * self.read * panels(self.pixels) * (self.written / 4.0 + PACK)
+    /// With so many panels of pixels.
+    fn shifted(&self, pixels: f64) -> f64 {
+        SHIFT * self.taps * self.read / 4.0 * pixels * self.written
     }
 
     fn fixed(&self) -> f64 {

@@ -198,7 +198,7 @@ pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
 }
 
 /// Outputs that one task computes.
-const OUTPUTS: usize = 32;
+pub(super) const OUTPUTS: usize = 32;
 
 /// As inner products of the filter and the pixels, both where they lie: every tap with the pixels that it reaches.
 fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratch): (Level, &Scratch), whole: Written) {
@@ -214,12 +214,7 @@ fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratc
 }
 
 /// Finishes products whose rows, `stride` apart, are channels and whose columns are pixels.
-pub(super) fn finish_columns(
-    (products, stride): (&[f32], usize),
-    tail: Tail,
-    (pixels, channels): (usize, usize),
-    whole: Written,
-) {
+fn finish_columns((products, stride): (&[f32], usize), tail: Tail, (pixels, channels): (usize, usize), whole: Written) {
     for_pieces(whole, (pixels, channels), |_, to| {
         let mut sums = vec![0.0; channels];
         for pixel in 0..pixels {

@@ -23,6 +23,7 @@ mod epilogue;
 mod filter;
 mod forward;
 mod narrow;
+mod shifted;
 mod transposed;
 mod wide;
 mod winograd;
