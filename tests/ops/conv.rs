@@ -177,7 +177,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 29] = [
+const GEOMETRIES: [Geometry; 31] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -194,6 +194,9 @@ const GEOMETRIES: [Geometry; 29] = [
     (Shape::new(1, 3, 8, 11), 4, (3, 5), 1, 1),
     (Shape::new(2, 3, 11, 7), 3, (3, 5), 2, 2),
     (Shape::new(1, 3, 13, 10), 5, (3, 3), 3, 1),
+    // Wide rows of few channels, which the cpu lays side by side: three channels and not, a stride, tasks of 8 rows passed.
+    (Shape::new(2, 3, 11, 29), 32, (3, 3), 1, 1),
+    (Shape::new(1, 2, 19, 53), 16, (3, 5), 2, 2),
     // A stride larger than the filter: some pixels of x are never read and have gradient 0. And padding alone at the border.
     (Shape::new(1, 3, 7, 7), 2, (1, 2), 3, 3),
     // Channels in eights, as tensor cores are fed 16 bytes at a time: slices of 32 depths full and not, tiles of 128 pixels, of 64 and 128
@@ -256,8 +259,9 @@ fn the_cases_reach_every_algorithm_of_the_cpu() {
         each.collect::<Vec<_>>()
     };
     for job in [Job::Forward, Job::Data, Job::Filter] {
-        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Winograd] {
-            let can = job == Job::Forward || algorithm != Algorithm::FewPixels;
+        let forward = [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows];
+        for algorithm in [Algorithm::Gathered, Algorithm::Winograd].into_iter().chain(forward) {
+            let can = job == Job::Forward || !forward.contains(&algorithm);
             assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");
         }
     }
@@ -270,7 +274,9 @@ fn bf16_reaches_every_algorithm_and_sums_several_slices() {
         conv::bf16_algorithm(x, Shape::new(outputs, x.c, kh, kw), stride, pad)
     };
     let taken = GEOMETRIES.map(of);
-    for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Shifted, Algorithm::Fixed] {
+    let narrow =
+        [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows, Algorithm::Shifted, Algorithm::Fixed];
+    for algorithm in [Algorithm::Gathered].into_iter().chain(narrow) {
         assert!(taken.contains(&algorithm), "{algorithm:?}");
     }
     let deep = (Shape::new(2, 80, 18, 14), 70, (3, 3), 1, 1);

@@ -65,7 +65,10 @@ pub(super) fn run(
                 let until = e.oh.min(from + end - row);
                 e.multiply(n, from..until, products, &product);
                 for i in from..until {
-                    lanes::run(level, Row { extents: &e, products: &products[(i - from) * e.line()..], sums: &mut sums });
+                    lanes::run(
+                        level,
+                        Row { extents: &e, products: &products[(i - from) * e.line()..], sums: &mut sums },
+                    );
                     let (at, first) = (row + i - from - piece * rows, (row + i - from) * e.ow);
                     if tail.z.is_empty() {
                         of_row.finish(&sums, first * e.o, to.pixel(at, e.ow * e.o));

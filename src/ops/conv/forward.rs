@@ -3,8 +3,10 @@
 use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
+use super::few_outputs;
 use super::narrow;
 use super::wide::{Wide, widen};
+use super::windows;
 use super::winograd::Correlation;
 use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
@@ -191,6 +193,12 @@ pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
             Correlation::forward(&g, &w, tail, (args.level, args.scratch)).run(&x, whole);
         }
         Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
+        Algorithm::FewOutputs => few_outputs(&g, (&x, &w), tail, (args.level, args.scratch), whole),
+        Algorithm::Windows => {
+            let Written { y, before, .. } = whole;
+            let whole = Written { y, before, ..Written::default() };
+            windows::run(&g, (&x, &w), (tail.bias, tail.slope, tail.residual), args.level, whole);
+        }
         _ => multiply(&g, (&x, &w, packed), tail, args.level, whole),
     }
     y.finish();
@@ -244,6 +252,24 @@ pub(super) fn tap_blocks(g: &Geometry, c: usize) -> Vec<Block> {
         .flat_map(|piece| taps.clone().map(move |tap| (piece, tap)))
         .map(|(piece, tap)| block(piece, tap))
         .collect()
+}
+
+/// As one matrix product of the pixels, which are read where they lie, and the filters of all taps.
+fn few_outputs(
+    g: &Geometry,
+    (x, w): (&[f32], &[f32]),
+    tail: Tail,
+    (level, scratch): (Level, &Scratch),
+    whole: Written,
+) {
+    let (c, columns, row) = (g.c as usize, few_outputs::columns(g), (g.w * g.c) as usize);
+    let extent = Extent { rows: g.w as usize, depth: c, panels: gemm::panels(columns) };
+    let mut packed = vec![0.0; gemm::packed_len(c, columns)];
+    gemm::pack_columns(&few_outputs::by_taps(g, w, c), columns, c, &mut packed);
+    few_outputs::run(g, tail, whole, (level, scratch), |line, out| {
+        let left = Left { data: &x[line * row..], row_stride: c, depth_stride: 1 };
+        gemm::multiply(level, extent, left, Right::packed(&packed, c), out, extent.panels * PANEL, false);
+    });
 }
 
 /// As one matrix product whose left matrix is gathered.

@@ -6,12 +6,16 @@
 use super::Geometry;
 use super::cost::{self, Algorithm};
 use super::epilogue::{Tail, Written, cut};
+use super::few_outputs;
 use super::forward::{self, OUTPUTS, tap_blocks};
 use super::shifted;
-use super::wide::{Narrow, Widen};
+use super::wide::{Narrow, Widen, widen};
+use super::windows;
 use super::winograd::Fixed;
 use crate::backend::cpu::dots::{self, Rows};
+use crate::backend::cpu::gemm::{self, Extent, PANEL};
 use crate::backend::cpu::lanes;
+use crate::backend::cpu::pairs::{self, Target, Words};
 use crate::backend::cpu::simd::Level;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::ops::bf16;
@@ -24,13 +28,20 @@ pub(super) fn forward_host(mut args: HostArgs) {
         return forward::forward_host::<bf16>(args);
     }
     let algorithm = cost::bf16_algorithm(&g);
-    if !matches!(algorithm, Algorithm::Fixed | Algorithm::FewPixels | Algorithm::Shifted) {
+    if matches!(algorithm, Algorithm::Gathered | Algorithm::Winograd) {
         return forward::forward_host::<bf16>(args);
     }
     let tail = (args.input(2), args.input(3), args.input(4));
     let whole = Written { y: args.output(0), before: args.output(1), ..Written::default() };
     if algorithm == Algorithm::Fixed {
         return Fixed::new(&g, args.input(1), tail, (level, scratch)).run(args.input(0), whole);
+    }
+    if algorithm == Algorithm::Windows {
+        let (x, w) = (widen(args.input::<bf16>(0)), widen(args.input::<bf16>(1)));
+        return windows::run(&g, (&x, &w), tail, level, whole);
+    }
+    if algorithm == Algorithm::FewOutputs {
+        return few_outputs(&g, (args.input(0), args.input(1)), tail, (level, scratch), whole);
     }
     let finish = |products: Products| products.finish(level, g.o as usize, tail, whole);
     let words = (args.input(0), args.input(1));
@@ -59,6 +70,34 @@ fn few_pixels(
         let place = |pixel: usize| pixel;
         finish(Products { sums: products, stride: pixels, place: &place });
     });
+}
+
+/// As one matrix product of the pixels, which are read where they lie, and the filters of all taps. The few results are made in f32 and
+/// rounded at the end.
+fn few_outputs(
+    g: &Geometry,
+    (x, w): (&[u32], &[u32]),
+    (bias, slope, residual): (&[f32], &[f32], &[bf16]),
+    (level, scratch): (Level, &Scratch),
+    whole: Written<bf16>,
+) {
+    let (words, columns) = (g.c as usize / 2, few_outputs::columns(g));
+    let (row, stride) = (g.w as usize * words, gemm::panels(columns) * PANEL);
+    let extent = Extent { rows: g.w as usize, depth: words, panels: gemm::panels(columns) };
+    let mut packed = vec![0.0; gemm::packed_len(words, columns)];
+    gemm::pack_columns(bytemuck::cast_slice(&few_outputs::by_taps(g, w, words)), columns, words, &mut packed);
+    let right = Words { data: bytemuck::cast_slice(&packed), outer: words * PANEL, depth: PANEL };
+    let [mut y, mut before, mut wide] =
+        [whole.y.len(), whole.before.len(), residual.len()].map(|length| vec![0.0; length]);
+    lanes::run(level, Widen { from: residual, to: &mut wide });
+    let tail = Tail { bias, slope, residual: &wide, z: &[] };
+    let to = Written { y: &mut y, before: &mut before, ..Written::default() };
+    few_outputs::run(g, tail, to, (level, scratch), |line, out| {
+        let left = Words { data: &x[line * row..], outer: words, depth: 1 };
+        pairs::multiply_bf16(level, extent, [left, right], Target { out, stride, accumulate: false });
+    });
+    lanes::run(level, Narrow { from: &y, to: whole.y });
+    lanes::run(level, Narrow { from: &before, to: whole.before });
 }
 
 /// Products whose rows, `stride` apart, are channels; in them every pixel has its place.
