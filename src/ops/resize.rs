@@ -370,10 +370,10 @@ impl<N: Number + Stored> Strip<'_, N> {
             }
             sum.store(line, at);
         }
-        for at in whole..self.row {
-            line[at] = 0.0;
+        for (at, line) in line.iter_mut().enumerate().take(self.row).skip(whole) {
+            *line = 0.0;
             for (source, weight) in tap {
-                line[at] += weight * self.x[source * self.row + at].widen();
+                *line += weight * self.x[source * self.row + at].widen();
             }
         }
     }
