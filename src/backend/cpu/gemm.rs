@@ -125,6 +125,8 @@ pub fn multiply_planes<'a>(
                 accumulate: accumulate || from > 0,
                 ahead: ahead.as_ptr(),
                 lines: ahead.len().div_ceil(PANEL),
+                next: right.data.as_ptr().wrapping_add((plane + 1) * planes.right),
+                next_lines: if plane + 1 < planes.count { panels * depth } else { 0 },
             };
             tile::run(level, block);
         }

@@ -3,7 +3,7 @@
 //! `c[r][j] (+)= sum over k of a[r][k] * b[k][j]`, k ascending, one fused multiply-add after the other: the order of the
 //! sum, and so its bits, depend on the depth alone and not on which rows share a tile.
 
-use super::simd::{Level, PANEL, Portable, Vector, prefetch};
+use super::simd::{Level, PANEL, Portable, Vector, prefetch, prefetch_once};
 
 /// Distances in f32 between neighbouring elements of the three matrices.
 #[derive(Clone, Copy)]
@@ -30,14 +30,18 @@ pub(super) struct Block {
     /// Cache lines to ask for on the way, one for each depth of each tile; a few more than there are may be asked for.
     pub ahead: *const f32,
     pub lines: usize,
+    /// The same for the right matrix of the next product, to be brought into the first-level cache.
+    pub next: *const f32,
+    pub next_lines: usize,
 }
 
 impl Block {
     /// What is left to ask for after a tile.
     #[inline(always)]
     fn later(self) -> Block {
-        let lines = self.lines.saturating_sub(self.depth);
-        Block { ahead: self.ahead.wrapping_add(self.depth.wrapping_mul(PANEL)), lines, ..self }
+        let past = self.depth.wrapping_mul(PANEL);
+        let [lines, next_lines] = [self.lines, self.next_lines].map(|lines| lines.saturating_sub(self.depth));
+        Block { ahead: self.ahead.wrapping_add(past), lines, next: self.next.wrapping_add(past), next_lines, ..self }
     }
 }
 
@@ -97,7 +101,13 @@ unsafe fn each_group<V: Vector, const ONE: usize, const TWO: usize, const FOUR: 
         // SAFETY: the group's first panel is inside `b` and `c`.
         unsafe {
             let (b, c) = (block.b.add(done * block.strides.b_panel), block.c.add(done * PANEL));
-            let group = Block { b, c, lines: if done == 0 { block.lines } else { 0 }, ..block };
+            let group = Block {
+                b,
+                c,
+                lines: if done == 0 { block.lines } else { 0 },
+                next_lines: if done == 0 { block.next_lines } else { 0 },
+                ..block
+            };
             match width {
                 1 => each_tile::<V, ONE, 1>(group),
                 2 => each_tile::<V, TWO, 2>(group),
@@ -119,7 +129,8 @@ unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(mut block
     let mut row = 0;
     // SAFETY: every tile lies inside the block's rows.
     unsafe {
-        while block.rows - row >= ROWS {
+        // Of six rows to a tile, seven or eight at the end are two tiles of four or three.
+        while block.rows - row >= ROWS && !(ROWS == 6 && matches!(block.rows - row, 7 | 8)) {
             tile::<V, ROWS, PANELS>(block, row);
             row += ROWS;
             block = block.later();
@@ -127,6 +138,10 @@ unsafe fn each_tile<V: Vector, const ROWS: usize, const PANELS: usize>(mut block
         if ROWS > 6 && block.rows - row >= 6 {
             tile::<V, 6, PANELS>(block, row);
             row += 6;
+        }
+        if ROWS == 6 && block.rows - row > 6 {
+            tile::<V, 4, PANELS>(block, row);
+            row += 4;
         }
         match block.rows - row {
             0 => {}
@@ -153,6 +168,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, 
         let c = block.c.add(row * c_row);
         // Where there is nothing to ask for, the line that is read anyway.
         let (mut ahead, step) = if block.lines > 0 { (block.ahead, PANEL) } else { (block.b, 0) };
+        let (mut next, next_step) = if block.next_lines > 0 { (block.next, PANEL) } else { (block.b, 0) };
         let mut sums = [[V::zero(); PANELS]; ROWS];
         if block.accumulate {
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -163,6 +179,8 @@ unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, 
         }
         for _ in 0..block.depth {
             prefetch(ahead);
+            prefetch_once(next);
+            next = next.wrapping_add(next_step);
             ahead = ahead.wrapping_add(step);
             let mut right = [V::zero(); PANELS];
             for (p, right) in right.iter_mut().enumerate() {

@@ -4,6 +4,7 @@
 //! Costs are clock cycles of one core that begins two vector multiply-adds in each, a vector being a panel of 16 numbers. The constants
 //! were fitted on a Zen 5 core with AVX-512; on others all algorithms slow down alike.
 
+use super::winograd::{LARGE_TILE, SMALL_TILE};
 use super::{Geometry, few_outputs, shifted, windows};
 use crate::backend::cpu::simd::PANEL;
 
@@ -29,8 +30,8 @@ pub enum Algorithm {
     /// A product for every tap, whose right matrix is the picture, packed once and shifted. bf16 forward only, where pairs of 16 bits are
     /// multiplied.
     Shifted,
-    /// F(4x4, 3x3).
-    Winograd,
+    /// F(4x4, 3x3), or F(6x6, 3x3) but for the gradient to a filter: the pixels of a tile along each axis.
+    Winograd(usize),
     /// F(4x4, 3x3) with products of 16-bit integers. bf16 forward only, on a cpu that has them.
     Fixed,
 }
@@ -49,8 +50,10 @@ const PRODUCT: f64 = 1.13;
 const TILE: f64 = 500.0;
 const RAGGED: f64 = 600.0;
 const TRANSFORM: f64 = 170.0;
+const LARGE_TRANSFORM: f64 = 300.0;
 /// Cycles to transform 16 filters, and to transform 16 of their gradients back.
 const FILTER: f64 = 150.0;
+const LARGE_FILTER: f64 = 300.0;
 const FILTER_BACK: f64 = 100.0;
 /// Cycles to multiply 16 numbers of a filter and a pixel, and to take up and lay down their sixteen sums.
 const INNER: f64 = 0.5;
@@ -60,6 +63,13 @@ const TAP: f64 = 2.0;
 /// What products with a shifted picture take more than their multiplications, and the cycles to turn one of them.
 const SHIFT: f64 = 1.05;
 const TURN: f64 = 4.0;
+/// Large tiles are thought of from so many channels on: narrow layers spend their time on transforms, and would lose digits for little.
+const LARGE_CHANNELS: f64 = 32.0;
+/// Transformed filters of more numbers than so many leave the second-level cache, are read again for every so many large tiles, and each
+/// number costs so many cycles then.
+const CACHED: f64 = 175e3;
+const LARGE_BLOCK: f64 = 16.0;
+const STREAMED: f64 = 0.08;
 /// What products of integers take more than their multiplications: sums are scaled. Then as [`TRANSFORM`] and [`FILTER`], with rounding.
 const FIXED: f64 = 1.15;
 const FIXED_TRANSFORM: f64 = 210.0;
@@ -109,7 +119,7 @@ pub(super) fn bf16_estimates(g: &Geometry) -> Vec<(Algorithm, f64)> {
     if pairs && g.stride == 1 && product.pixels > 0.0 {
         all.push((Algorithm::Shifted, product.shifted(shifted::pixel_panels(g) as f64)));
     }
-    if all.iter().any(|(algorithm, _)| *algorithm == Algorithm::Winograd) {
+    if all.iter().any(|(algorithm, _)| matches!(algorithm, Algorithm::Winograd(_))) {
         all.push((Algorithm::Fixed, product.fixed()));
     }
     all
@@ -129,16 +139,20 @@ pub(super) fn estimates(job: Job, g: &Geometry) -> Vec<(Algorithm, f64)> {
         all.push((Algorithm::FewOutputs, product.few_outputs(2.0)));
     }
     if (g.kh, g.kw, g.stride) == (3, 3, 1) && g.pad <= 2 {
-        all.push((Algorithm::Winograd, product.winograd(job)));
+        all.push((Algorithm::Winograd(SMALL_TILE), product.winograd(job)));
+        if job != Job::Filter && product.read.min(product.written) >= LARGE_CHANNELS {
+            all.push((Algorithm::Winograd(LARGE_TILE), product.large_winograd()));
+        }
     }
     all
 }
 
 /// The shape of a job as a matrix product over pixels.
 struct Product {
-    /// Pixels that are written (for a filter, of y), and tiles of 4x4 of them.
+    /// Pixels that are written (for a filter, of y), and tiles of 4x4 and of 6x6 of them.
     pixels: f64,
     tiles: f64,
+    large_tiles: f64,
     /// Channels that are read and written; for a filter, of x and of y.
     read: f64,
     written: f64,
@@ -161,6 +175,7 @@ impl Product {
         Product {
             pixels: area(h, w),
             tiles: area(h.div_ceil(4), w.div_ceil(4)),
+            large_tiles: area(h.div_ceil(6), w.div_ceil(6)),
             read: f64::from(read),
             written: f64::from(written),
             taps: f64::from(g.kh * g.kw) / phases,
@@ -197,6 +212,16 @@ impl Product {
         }
         let products = 36.0 / 2.0 * self.read * written;
         self.tiles * (products + (read + written) * TRANSFORM + tile) + filters * FILTER
+    }
+
+    fn large_winograd(&self) -> f64 {
+        let (read, written) = (panels(self.read), panels(self.written));
+        let products = 64.0 / 2.0 * self.read * written;
+        let tiles = self.large_tiles * (products + (read + written) * LARGE_TRANSFORM + TILE);
+        let filters = PANEL as f64 * read * written;
+        let numbers = 64.0 * PANEL as f64 * filters;
+        let reads = if numbers > CACHED { self.large_tiles / LARGE_BLOCK } else { 0.0 };
+        tiles + filters * LARGE_FILTER + reads * numbers * STREAMED
     }
 
     fn windows(&self, g: &Geometry) -> f64 {

@@ -164,7 +164,7 @@ fn exchange_host<T: Number>(mut args: HostArgs) {
     let g: Geometry = args.params();
     let w = widen(args.input::<T>(0));
     let packed = args.output::<f32>(0);
-    if cost::algorithm(Job::Data, &g) == Algorithm::Winograd {
+    if matches!(cost::algorithm(Job::Data, &g), Algorithm::Winograd(_)) {
         return winograd::pack_data(&g, &w, args.level, packed);
     }
     let (kh, kw, outputs, channels) = (g.kh as usize, g.kw as usize, g.o as usize, g.c as usize);
@@ -188,8 +188,8 @@ fn data_host<T: Number>(mut args: HostArgs) {
     let (mut dx, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
     let [slopes, biases] = [2, 3].map(|write| args.output::<f32>(write));
     let whole = Written { y: dx.f32(), before: before.f32(), slopes, biases };
-    if cost::algorithm(Job::Data, &g) == Algorithm::Winograd {
-        Correlation::data(&g, packed, tail, (args.level, args.scratch)).run(&dy, whole);
+    if let Algorithm::Winograd(tile) = cost::algorithm(Job::Data, &g) {
+        Correlation::data(&g, tile, packed, tail, (args.level, args.scratch)).run(&dy, whole);
     } else {
         multiply(&g, (&dy, packed), tail, args.level, whole);
     }

@@ -88,7 +88,7 @@ impl Op for ConvFilter {
         let (dy, w) = (inputs[1].shape, inputs[2].shape);
         let split = Split::new(inputs[1].dtype, dy.pixels(), w);
         let geometry = Geometry::new(inputs[0].shape, w, dy, self.stride, self.pad, 0);
-        let host = if cost::algorithm(Job::Filter, &geometry) == Algorithm::Winograd {
+        let host = if matches!(cost::algorithm(Job::Filter, &geometry), Algorithm::Winograd(_)) {
             FilterGradient::new(&geometry).partials()
         } else {
             Cut::new(dy.pixels(), w.image()).partials(w.n)
@@ -195,7 +195,7 @@ impl Cut {
 fn filter_host<T: Number>(mut args: HostArgs) {
     let g = args.params::<FilterParams>().geometry;
     let (x, dy) = (widen(args.input::<T>(0)), widen(args.input::<T>(1)));
-    if cost::algorithm(Job::Filter, &g) == Algorithm::Winograd {
+    if matches!(cost::algorithm(Job::Filter, &g), Algorithm::Winograd(_)) {
         let (device, bias) = ((args.level, args.scratch), g.has(EPILOGUE_BIAS));
         return FilterGradient::new(&g).run(&x, &dy, bias, device, args.output(0));
     }
@@ -222,7 +222,7 @@ fn reduce_host(mut args: HostArgs) {
     let g = args.params::<FilterParams>().geometry;
     let partials = args.input::<f32>(0);
     let [dw, db] = args.outputs::<f32, 2>();
-    if cost::algorithm(Job::Filter, &g) == Algorithm::Winograd {
+    if matches!(cost::algorithm(Job::Filter, &g), Algorithm::Winograd(_)) {
         return FilterGradient::new(&g).reduce(partials, dw, db);
     }
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);

@@ -189,8 +189,8 @@ pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
     let [packed, slopes, biases] = [2, 3, 4].map(|write| args.output::<f32>(write));
     let whole = Written { y: y.f32(), before: before.f32(), slopes, biases };
     match cost::algorithm(Job::Forward, &g) {
-        Algorithm::Winograd => {
-            Correlation::forward(&g, &w, tail, (args.level, args.scratch)).run(&x, whole);
+        Algorithm::Winograd(tile) => {
+            Correlation::forward(&g, tile, &w, tail, (args.level, args.scratch)).run(&x, whole);
         }
         Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
         Algorithm::FewOutputs => few_outputs(&g, (&x, &w), tail, (args.level, args.scratch), whole),

@@ -193,7 +193,7 @@ impl Algorithm {
     /// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of
     /// `winograd/mod.rs`: more than once where fewer multiplications are made.
     pub fn noise(self) -> f64 {
-        if self == Algorithm::Winograd { winograd::NOISE } else { 1.0 }
+        if let Algorithm::Winograd(tile) = self { winograd::noise(tile) } else { 1.0 }
     }
 }
 

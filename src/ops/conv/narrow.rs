@@ -28,7 +28,7 @@ pub(super) fn forward_host(mut args: HostArgs) {
         return forward::forward_host::<bf16>(args);
     }
     let algorithm = cost::bf16_algorithm(&g);
-    if matches!(algorithm, Algorithm::Gathered | Algorithm::Winograd) {
+    if matches!(algorithm, Algorithm::Gathered | Algorithm::Winograd(_)) {
         return forward::forward_host::<bf16>(args);
     }
     let tail = (args.input(2), args.input(3), args.input(4));

@@ -1,19 +1,23 @@
 //! Prefetching while products are computed, which wait for no memory: runs of tensors are handed out piece by piece, one for each plane, to
 //! be asked for a cache line at a time. Decides nothing about results.
 
-use super::PLANES;
 use crate::backend::cpu::simd::PANEL;
 
 /// Runs of memory that will be needed soon.
-#[derive(Default)]
 pub(super) struct Ahead<'a> {
     runs: Vec<&'a [f32]>,
     /// The run that is handed out, and numbers of all runs.
     next: usize,
     numbers: usize,
+    planes: usize,
 }
 
 impl<'a> Ahead<'a> {
+    /// For so many pieces.
+    pub fn new(planes: usize) -> Self {
+        Ahead { runs: Vec::new(), next: 0, numbers: 0, planes }
+    }
+
     pub fn add(&mut self, run: &'a [f32]) {
         self.numbers += run.len();
         self.runs.push(run);
@@ -22,7 +26,7 @@ impl<'a> Ahead<'a> {
     /// What to ask for during one plane: a third more than its share, since no piece goes past the end of a run.
     pub fn piece(&mut self) -> &'a [f32] {
         let Some(run) = self.runs.get_mut(self.next) else { return &[] };
-        let share = (self.numbers * 4 / 3).div_ceil(PLANES).next_multiple_of(PANEL);
+        let share = (self.numbers * 4 / 3).div_ceil(self.planes).next_multiple_of(PANEL);
         let (piece, rest) = run.split_at(share.min(run.len()));
         *run = rest;
         self.next += usize::from(rest.is_empty());

@@ -1,10 +1,10 @@
 //! Filters to the Winograd domain: `U = G g G^T` for every pair of channels.
 //!
-//! U is laid out as the right matrices of 36 products: `[group][36][depth][width]`, where a group is up to [`GROUP`] channels of the
+//! U is laid out as the right matrices of the products: `[group][planes][depth][width]`, where a group is up to [`GROUP`] channels of the
 //! result and the depth are the channels that are read, both padded with zeros to a multiple of the panel.
 
 use super::transform::{Axis, transform};
-use super::{GROUP, PLANES, padded};
+use super::{GROUP, padded};
 use crate::backend::cpu::lanes::{self, Grid, GridMut, Job, Simd, Steps, transpose};
 use crate::backend::cpu::simd::{Level, PANEL, Vector, prefetch};
 use crate::shape::Shape;
@@ -120,8 +120,8 @@ pub(super) fn group_width(columns: usize, group: usize) -> usize {
 }
 
 /// f32 of a group in U: a cache line between its planes, so that they do not fall into the same few sets of the cache.
-pub(super) const fn group_len(depths: usize, width: usize) -> usize {
-    PLANES * (depths * width + PANEL)
+pub(super) const fn group_len(planes: usize, depths: usize, width: usize) -> usize {
+    planes * (depths * width + PANEL)
 }
 
 /// Where filters are transformed from.
@@ -133,8 +133,8 @@ pub(super) enum Source<'a> {
     Plain(Filters<'a>),
 }
 
-/// Transforms filters of one group for a range of depths (multiples of the panel) into `[36][depths][width]`, by the matrix `A`.
-pub(super) struct Transform<'a, A> {
+/// Transforms filters of one group for a range of depths (multiples of the panel) into `[O * O][depths][width]`, by the matrix `A`.
+pub(super) struct Transform<'a, A, const O: usize> {
     pub axis: PhantomData<A>,
     pub source: Source<'a>,
     /// Channels of the result.
@@ -144,14 +144,15 @@ pub(super) struct Transform<'a, A> {
     pub u: &'a mut [f32],
 }
 
-impl<A: Axis<3, 6>> Job for Transform<'_, A> {
+impl<A: Axis<3, O>, const O: usize> Job for Transform<'_, A, O> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let width = group_width(self.columns, self.group);
         let plane = self.depths.len() * width + PANEL;
         let across = padded(self.columns) / PANEL;
-        assert_eq!(self.u.len(), PLANES * plane, "a group of transformed filters");
+        assert_eq!(self.u.len(), O * O * plane, "a group of transformed filters");
         let mut own = [0.0; BLOCK];
+        let mut half = [[simd.splat(0.0); 3]; O];
         for depth in self.depths.clone().step_by(PANEL) {
             for column in (0..width).step_by(PANEL) {
                 let first = self.group * GROUP + column;
@@ -171,8 +172,8 @@ impl<A: Axis<3, 6>> Job for Transform<'_, A> {
                     }
                     let taps = Steps { at: row * PANEL, row: 3 * PANEL * PANEL, column: PANEL * PANEL };
                     let at = (depth - self.depths.start + row) * width + column;
-                    let target = Steps { at, row: 6 * plane, column: plane };
-                    transform::<A, V, 3, 6>(simd, (block, taps), (self.u, target));
+                    let target = Steps { at, row: O * plane, column: plane };
+                    transform::<A, V, 3, O>(simd, (block, taps), (self.u, target), &mut half);
                 }
             }
         }

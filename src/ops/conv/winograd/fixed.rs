@@ -17,7 +17,7 @@ use super::filter::{Filters, Source, Transform, group_len, group_width};
 use super::near::{NearFilter, NearOutput};
 use super::output::{Finish, OutputTiles, PATCH, Piece, for_strips};
 use super::rounded::{FILTER_PLANE, FILTERS, RoundFilters, RoundTiles, SLICE, word_plane, word_stride};
-use super::tiles::{Extents, plane, stride};
+use super::tiles::{Extents, SMALL_TILE, plane};
 use super::{BLOCK, GROUP, PLANES, SMALL, forward_extents, padded};
 use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{Extent, PANEL};
@@ -59,7 +59,7 @@ impl<'a> Fixed<'a> {
         (bias, slope, residual): (&[f32], &[f32], &'a [bf16]),
         (level, scratch): (Level, &'a Scratch),
     ) -> Self {
-        let extents = forward_extents(g);
+        let extents = forward_extents(g, SMALL_TILE);
         let finish = Finish::new(bias, slope, residual, &[], extents.o);
         Fixed { extents, w, finish, level, scratch }
     }
@@ -79,7 +79,7 @@ impl<'a> Fixed<'a> {
             let block = if 4 * u.len() <= SMALL { BLOCK } else { 4 * BLOCK };
             // Two pieces at the least, for a second thread.
             let strips = block.div_ceil(e.tiles_across()).min(e.strips().div_ceil(2));
-            let sizes = [block * word_stride(channels), block * stride(GROUP), block.next_multiple_of(PANEL)];
+            let sizes = [block * word_stride(channels), block * e.stride(GROUP), block.next_multiple_of(PANEL)];
             let patch_len = PATCH.max(PLANES * channels / 2);
             for_strips(e, to, strips, |piece| {
                 self.scratch.of_worker(sizes.iter().sum::<usize>() + patch_len, |memory| {
@@ -115,10 +115,10 @@ impl<'a> Fixed<'a> {
         let (group, slice) = (unit / self.slices(), unit % self.slices());
         let (width, from) = (group_width(e.o, group), slice * SLICE);
         let depths = from..(from + SLICE).min(padded(e.c));
-        self.scratch.of_worker(group_len(depths.len(), width), |u| {
+        self.scratch.of_worker(group_len(PLANES, depths.len(), width), |u| {
             let filters = Filters { w, outputs: e.o, channels: e.c, transposed: false };
             let (source, axis, depth) = (Source::Plain(filters), PhantomData::<NearFilter>, depths.len());
-            lanes::run(self.level, Transform { axis, source, columns: e.o, group, depths, u });
+            lanes::run(self.level, Transform::<_, 6> { axis, source, columns: e.o, group, depths, u });
             lanes::run(self.level, RoundFilters { u, depth, width, to });
         });
     }
@@ -139,7 +139,7 @@ impl<'a> Fixed<'a> {
                 let extent = Extent { rows: tiles, depth, panels: width / PANEL };
                 let scales = Scales { rows: steps, columns: &columns[k * GROUP..] };
                 let out = &mut m[k * plane(width)..];
-                let target = Target { out, stride: stride(width), accumulate: slice > 0 };
+                let target = Target { out, stride: e.stride(width), accumulate: slice > 0 };
                 pairs::multiply_integers(self.level, extent, [left, right], scales, target);
             }
         }
@@ -155,6 +155,9 @@ impl<'a> Fixed<'a> {
     ) {
         let (extents, finish, width) = (&self.extents, &self.finish, group_width(self.extents.o, group));
         let axis = PhantomData::<NearOutput>;
-        lanes::run(self.level, OutputTiles { axis, extents, finish, m, tiles, group, width, patch, piece });
+        lanes::run(
+            self.level,
+            OutputTiles::<_, _, 6, 4> { axis, extents, finish, m, tiles, group, width, patch, piece },
+        );
     }
 }

@@ -4,8 +4,8 @@
 //! are added in the order of the chunks.
 
 use super::ahead::Ahead;
-use super::tiles::{Extents, gradient_tiles, input_tiles, plane, stride};
-use super::transform::{FilterTransposed, transform};
+use super::tiles::{Extents, SMALL_TILE, gradient_tiles, input_tiles, plane};
+use super::transform::{FilterTransposed, Input, transform};
 use super::{GROUP, LARGE, PLANES, forward_extents, group_width, padded};
 use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Planes, Right};
@@ -34,7 +34,7 @@ const BLOCK: usize = 16;
 
 impl FilterGradient {
     pub fn new(g: &Geometry) -> Self {
-        let extents = forward_extents(g);
+        let extents = forward_extents(g, SMALL_TILE);
         let groups = padded(extents.c).div_ceil(GROUP);
         let chunks = TASKS.div_ceil(groups).min(extents.tiles() / TILES).clamp(1, extents.strips());
         let strips = extents.strips().div_ceil(chunks);
@@ -109,7 +109,7 @@ impl Pair<'_> {
     fn run(&self, x: &[f32], dy: &[f32], tiles: Range<usize>, scratch: &Scratch, filter: &mut [f32]) {
         let e = self.extents;
         let (columns, rows) = (group_width(e.c, self.group), group_width(e.o, self.outputs));
-        let sizes = [BLOCK * stride(columns), BLOCK * stride(rows), PLANES * GROUP];
+        let sizes = [BLOCK * e.stride(columns), BLOCK * e.stride(rows), PLANES * GROUP];
         let du_len = PLANES * (rows * columns + PANEL);
         scratch.of_worker(sizes.iter().sum::<usize>() + du_len, |memory| {
             let (v, rest) = memory.split_at_mut(sizes[0]);
@@ -117,16 +117,17 @@ impl Pair<'_> {
             let (patch, du) = rest.split_at_mut(sizes[2]);
             for from in tiles.clone().step_by(BLOCK) {
                 let block = from..(from + BLOCK).min(tiles.end);
-                lanes::run(self.level, input_tiles(e, x, (self.group * GROUP, columns), block.clone(), patch, v));
+                let windows = input_tiles::<Input, 6>(e, x, (self.group * GROUP, columns), block.clone(), patch, v);
+                lanes::run(self.level, windows);
                 lanes::run(self.level, gradient_tiles(e, dy, (self.outputs * GROUP, rows), block.clone(), patch, w));
                 let planes =
                     Planes { count: PLANES, left: plane(rows), right: plane(columns), out: rows * columns + PANEL };
                 // A row without an output would be computed for nothing.
                 let extent =
                     Extent { rows: rows.min(e.o - self.outputs * GROUP), depth: block.len(), panels: columns / PANEL };
-                let left = Left { data: w, row_stride: 1, depth_stride: stride(rows) };
-                let right = Right { data: v, panel_stride: PANEL, depth_stride: stride(columns) };
-                let mut ahead = Ahead::default();
+                let left = Left { data: w, row_stride: 1, depth_stride: e.stride(rows) };
+                let right = Right { data: v, panel_stride: PANEL, depth_stride: e.stride(columns) };
+                let mut ahead = Ahead::new(PLANES);
                 if 4 * (x.len() + dy.len()) > LARGE {
                     let next = block.end..(block.end + BLOCK).min(tiles.end);
                     e.window_rows(next.clone(), |row| ahead.add(&x[row]));
@@ -155,12 +156,13 @@ impl Job for Back<'_> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let columns = self.columns;
+        let mut half = [[simd.splat(0.0); 6]; 3];
         for (o, filter) in self.filter.chunks_exact_mut(9 * columns).enumerate() {
             let source = Steps { at: o * columns, row: 6 * self.plane, column: self.plane };
             let target = Steps { at: 0, row: 3 * columns, column: columns };
             for channel in (0..columns).step_by(PANEL) {
                 let (from, to) = (source.after(channel), target.after(channel));
-                transform::<FilterTransposed, V, 6, 3>(simd, (self.du, from), (filter, to));
+                transform::<FilterTransposed, V, 6, 3>(simd, (self.du, from), (filter, to), &mut half);
             }
         }
     }

@@ -1,20 +1,25 @@
-//! Winograd's minimal filtering F(4x4, 3x3) for 3x3 convolutions of stride 1, forward and to the input, and the gradient to the filter.
+//! Winograd's minimal filtering F(4x4, 3x3) and F(6x6, 3x3) for 3x3 convolutions of stride 1, forward and to the input, and the gradient to
+//! the filter.
 //!
-//! A tile of 4x4 results needs 36 multiplications per pair of channels instead of 144:
-//! `Y = A^T [ (G g G^T) . (B^T d B) ] A`, the product `.` elementwise and summed over channels, which is 36 matrix products over tiles.
+//! A tile of 4x4 results needs 36 multiplications per pair of channels instead of 144, one of 6x6 results 64 instead of 324:
+//! `Y = A^T [ (G g G^T) . (B^T d B) ] A`, the product `.` elementwise and summed over channels, which is 36 or 64 matrix products over
+//! tiles. Large tiles pay where pictures are large and their filters stay in a cache; the cost model knows.
 //!
 //! **Accuracy.** Let roundings walk at random over independent terms of variance 1. Along one axis a result of the plain loop collects
 //! the variance of its 3 taps; result j of a tile collects `sum over k of A[k,j]^2 |B[k]|^2 |G[k]|^2`, where `|B[k]|^2` is 42, 34, 34,
 //! 10, 10, 42 (squares of row k of `B^T`, what a sum over a window collects) and `|G[k]|^2` is 1/16, 1/12, 1/12, 21/576, 21/576, 1:
 //! 9.0, 8.6, 17.3 and 94.3 for j = 0 to 3. Both axes together have the product of two such sums as variance, so a result is off by up
-//! to 94.3 / 3 = 31.4 times what the plain loop is expected to be off by ([`NOISE`]), and by 32.3 / 3 = 10.8 times in the root mean
-//! square over a tile; with many channels, whose sum the plain loop makes 9 times as long, by a third of that. The gradient to the
-//! filter collects `sum over k of G[k,j]^2 |B[k]|^2 |A[k]|^2` = 13.1, 19.4, 96.8 against 4: at most 24.2 times.
+//! to 94.3 / 3 = 31.4 times what the plain loop is expected to be off by ([`noise`]), and by 32.3 / 3 = 10.8 times in the root mean
+//! square over a tile; with many channels, whose sum the plain loop makes 9 times as long, by a third of that. For tiles of 6x6,
+//! where `|B[k]|^2` is 57.1, 40.1, 40.1, 13.1, 13.1, 52.5, 52.5, 57.1 and `|G[k]|^2` 1, 4/27, 4/27, 21/8100, 21/8100, 1344/2025 twice and
+//! 1, the sums are 138.8, 29.6, 17.3, 17.3, 29.6 and 138.8: 46.3 times at most, 20.6 times in the root mean square. The gradient to the
+//! filter, in tiles of 4x4, collects `sum over k of G[k,j]^2 |B[k]|^2 |A[k]|^2` = 13.1, 19.4, 96.8 against 4: at most 24.2 times.
 
 mod ahead;
 mod filter;
 mod fixed;
 mod gradient;
+mod large;
 mod near;
 mod output;
 mod rounded;
@@ -32,17 +37,23 @@ pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
 pub(super) use fixed::{Fixed, fixed_noise};
 pub(super) use gradient::FilterGradient;
+use large::{LargeFilter, LargeInput, LargeOutput};
 use output::{Finish, OutputTiles, PATCH, Piece, for_strips};
 use rayon::prelude::*;
 use std::marker::PhantomData;
 use std::ops::Range;
-use tiles::{Extents, input_tiles, plane, stride};
-use transform::{Filter, Output};
+use tiles::{Extents, input_tiles, plane};
+pub(super) use tiles::{LARGE_TILE, SMALL_TILE};
+use transform::{Filter, Input, Output};
 
 /// How many times the expected rounding error of the plain loop a result may be off by, as derived in the head of this file.
-pub(super) const NOISE: f64 = 31.4;
-/// Products of a tile per pair of channels.
-const PLANES: usize = 36;
+pub(super) fn noise(tile: usize) -> f64 {
+    if tile == LARGE_TILE { 46.3 } else { 31.4 }
+}
+
+/// Pixels along each axis that a small tile reads, and its products per pair of channels.
+const WINDOW: usize = 6;
+const PLANES: usize = WINDOW * WINDOW;
 /// Channels of the result that are worked on together: four panels.
 const GROUP: usize = 4 * PANEL;
 /// Depth of the filters that are transformed at a time where they are not kept: 36 x 32 x 64 numbers stay in the L2 cache beside the
@@ -52,8 +63,9 @@ const DEPTH: usize = 32;
 const FEW: usize = 96;
 /// Bytes of transformed filters that stay in an L2 cache beside a few tiles.
 const SMALL: usize = 700_000;
-/// Tiles that are transformed together.
+/// Tiles that are transformed together: small ones, and large ones, whose filters no second-level cache holds beside them.
 const BLOCK: usize = 12;
+const LARGE_BLOCK: usize = 16;
 /// Bytes of x and y from which on they are prefetched: no second-level cache holds them from one layer to the next.
 const LARGE: usize = 2 << 20;
 
@@ -61,13 +73,13 @@ const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(PANEL)
 }
 
-fn forward_extents(g: &Geometry) -> Extents {
+fn forward_extents(g: &Geometry, tile: usize) -> Extents {
     let [n, h, w, c, oh, ow, o, pad] = [g.n, g.h, g.w, g.c, g.oh, g.ow, g.o, g.pad].map(|extent| extent as usize);
-    Extents { n, h, w, c, oh, ow, o, pad }
+    Extents { n, h, w, c, oh, ow, o, pad, tile }
 }
 
-fn data_extents(g: &Geometry) -> Extents {
-    let e = forward_extents(g);
+fn data_extents(g: &Geometry, tile: usize) -> Extents {
+    let e = forward_extents(g, tile);
     Extents { h: e.oh, w: e.ow, c: e.o, oh: e.h, ow: e.w, o: e.c, pad: 2 - e.pad, ..e }
 }
 
@@ -87,14 +99,14 @@ pub(super) struct Correlation<'a> {
 
 impl<'a> Correlation<'a> {
     /// y from x, with the filter as it is.
-    pub fn forward(g: &Geometry, w: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+    pub fn forward(g: &Geometry, tile: usize, w: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
         let filters = Filters { w, outputs: g.o as usize, channels: g.c as usize, transposed: false };
-        Self::new(forward_extents(g), Source::Plain(filters), tail, args)
+        Self::new(forward_extents(g, tile), Source::Plain(filters), tail, args)
     }
 
     /// dx from dy, with the filter as [`pack_data`] packed it.
-    pub fn data(g: &Geometry, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
-        Self::new(data_extents(g), Source::Packed(packed), tail, args)
+    pub fn data(g: &Geometry, tile: usize, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+        Self::new(data_extents(g, tile), Source::Packed(packed), tail, args)
     }
 
     fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
@@ -105,9 +117,10 @@ impl<'a> Correlation<'a> {
     /// Computes y from x, and whatever else the epilogue writes.
     pub fn run(&self, x: &[f32], to: Written) {
         let e = &self.extents;
-        let floats: usize = (0..self.groups()).map(|group| group_len(padded(e.c), group_width(e.o, group))).sum();
-        if e.tiles() <= FEW && 4 * floats > SMALL {
-            let floats = e.tiles() * (stride(padded(e.c)) + stride(GROUP) * self.groups());
+        let floats: usize =
+            (0..self.groups()).map(|group| group_len(e.planes(), padded(e.c), group_width(e.o, group))).sum();
+        if e.tile == SMALL_TILE && e.tiles() <= FEW && 4 * floats > SMALL {
+            let floats = e.tiles() * (e.stride(padded(e.c)) + e.stride(GROUP) * self.groups());
             self.scratch.of_launch(floats, |memory| self.few(x, to, memory));
         } else {
             self.scratch.of_launch(floats, |u| self.many(x, to, u));
@@ -124,20 +137,20 @@ impl<'a> Correlation<'a> {
     fn few(&self, x: &[f32], to: Written, memory: &mut [f32]) {
         let e = &self.extents;
         let (channels, tiles) = (padded(e.c), e.tiles());
-        let (v, m) = memory.split_at_mut(tiles * stride(channels));
-        v.par_chunks_mut(4 * stride(channels)).enumerate().for_each(|(index, v)| {
-            self.scratch.of_worker(PLANES * channels, |patch| {
+        let (v, m) = memory.split_at_mut(tiles * e.stride(channels));
+        v.par_chunks_mut(4 * e.stride(channels)).enumerate().for_each(|(index, v)| {
+            self.scratch.of_worker(e.planes() * channels, |patch| {
                 let tiles = index * 4..(index * 4 + 4).min(tiles);
-                lanes::run(self.level, input_tiles(e, x, (0, channels), tiles, patch, v));
+                self.windows(x, tiles, patch, v);
             });
         });
         let v = &*v;
-        m.par_chunks_mut(tiles * stride(GROUP)).enumerate().for_each(|(group, m)| {
-            self.scratch.of_worker(group_len(DEPTH, GROUP), |u| {
+        m.par_chunks_mut(tiles * e.stride(GROUP)).enumerate().for_each(|(group, m)| {
+            self.scratch.of_worker(group_len(e.planes(), DEPTH, GROUP), |u| {
                 for from in (0..channels).step_by(DEPTH) {
                     let depth = DEPTH.min(channels - from);
                     let width = group_width(e.o, group);
-                    let u = &mut u[..group_len(depth, width)];
+                    let u = &mut u[..group_len(e.planes(), depth, width)];
                     self.transform(group, from..from + depth, u);
                     let real = depth.min(e.c - from);
                     self.multiply((tiles, real, width), &v[from..], u, m, from > 0, || &[]);
@@ -148,7 +161,7 @@ impl<'a> Correlation<'a> {
         for_strips(e, to, 1, |piece| {
             self.scratch.of_worker(PATCH, |patch| {
                 for group in 0..self.groups() {
-                    let first = group * tiles * stride(GROUP) + piece.tiles.start * stride(group_width(e.o, group));
+                    let first = group * tiles * e.stride(GROUP) + piece.tiles.start * e.stride(group_width(e.o, group));
                     let tiles = piece.tiles.clone();
                     self.finish(&m[first..], tiles, group, patch, piece);
                 }
@@ -160,14 +173,21 @@ impl<'a> Correlation<'a> {
     fn many(&self, x: &[f32], to: Written, u: &mut [f32]) {
         let e = &self.extents;
         let channels = padded(e.c);
-        let whole = group_len(channels, GROUP);
+        let whole = group_len(e.planes(), channels, GROUP);
         u.par_chunks_mut(whole).enumerate().for_each(|(group, u)| self.transform(group, 0..channels, u));
         let u = &*u;
-        let block = if 4 * u.len() <= SMALL { BLOCK } else { 4 * BLOCK };
-        let (v_len, m_len) = (block * stride(channels), block * stride(GROUP));
-        let patch_len = (PLANES * channels).max(PATCH);
+        let block = match (e.tile, 4 * u.len() <= SMALL) {
+            (LARGE_TILE, _) => LARGE_BLOCK,
+            (_, true) => BLOCK,
+            (_, false) => 4 * BLOCK,
+        };
         // At least four pieces: fewer would leave threads without work.
         let strips = block.div_ceil(e.tiles_across()).min((e.strips() / 4).max(1));
+        // A piece in turns of one size, whose products make whole register tiles.
+        let whole_piece = strips * e.tiles_across();
+        let block = whole_piece.div_ceil(whole_piece.div_ceil(block)).next_multiple_of(6);
+        let (v_len, m_len) = (block * e.stride(channels), block * e.stride(GROUP));
+        let patch_len = (e.planes() * channels).max(PATCH);
         let large = 4 * (x.len() + to.y.len()) > LARGE;
         for_strips(e, to, strips, |piece| {
             self.scratch.of_worker(v_len + m_len + patch_len, |memory| {
@@ -175,10 +195,10 @@ impl<'a> Correlation<'a> {
                 let (m, patch) = rest.split_at_mut(m_len);
                 for from in piece.tiles.clone().step_by(block) {
                     let tiles = from..(from + block).min(piece.tiles.end);
-                    lanes::run(self.level, input_tiles(e, x, (0, channels), tiles.clone(), patch, v));
+                    self.windows(x, tiles.clone(), patch, v);
                     for (group, u) in u.chunks(whole).enumerate() {
                         let size = (tiles.len(), e.c, group_width(e.o, group));
-                        let mut ahead = Ahead::default();
+                        let mut ahead = Ahead::new(e.planes());
                         if large && group == 0 {
                             self.look_ahead(x, piece, &tiles, &mut ahead);
                         }
@@ -205,12 +225,27 @@ impl<'a> Correlation<'a> {
         });
     }
 
-    fn transform(&self, group: usize, depths: Range<usize>, u: &mut [f32]) {
-        let axis = PhantomData::<Filter>;
-        lanes::run(self.level, Transform { axis, source: self.filters, columns: self.extents.o, group, depths, u });
+    fn windows(&self, x: &[f32], tiles: Range<usize>, patch: &mut [f32], v: &mut [f32]) {
+        let (e, all) = (&self.extents, (0, padded(self.extents.c)));
+        if e.tile == LARGE_TILE {
+            lanes::run(self.level, input_tiles::<LargeInput, 8>(e, x, all, tiles, patch, v));
+        } else {
+            lanes::run(self.level, input_tiles::<Input, 6>(e, x, all, tiles, patch, v));
+        }
     }
 
-    /// The 36 products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
+    fn transform(&self, group: usize, depths: Range<usize>, u: &mut [f32]) {
+        let (source, columns) = (self.filters, self.extents.o);
+        if self.extents.tile == LARGE_TILE {
+            let axis = PhantomData::<LargeFilter>;
+            lanes::run(self.level, Transform::<_, 8> { axis, source, columns, group, depths, u });
+        } else {
+            let axis = PhantomData::<Filter>;
+            lanes::run(self.level, Transform::<_, 6> { axis, source, columns, group, depths, u });
+        }
+    }
+
+    /// The products `m[tile][k] (+)= v[tile][k] u[k]`. The depth of `u` is padded; what is padded need not be multiplied.
     fn multiply<'b>(
         &self,
         (tiles, depth, width): (usize, usize, usize),
@@ -220,19 +255,31 @@ impl<'a> Correlation<'a> {
         accumulate: bool,
         ahead: impl FnMut() -> &'b [f32],
     ) {
-        let channels = padded(self.extents.c);
-        let planes =
-            Planes { count: PLANES, left: plane(channels), right: padded(depth) * width + PANEL, out: plane(width) };
+        let e = &self.extents;
+        let channels = padded(e.c);
+        let planes = Planes {
+            count: e.planes(),
+            left: plane(channels),
+            right: padded(depth) * width + PANEL,
+            out: plane(width),
+        };
         let extent = Extent { rows: tiles, depth, panels: width / PANEL };
-        let left = Left { data: v, row_stride: stride(channels), depth_stride: 1 };
+        let left = Left { data: v, row_stride: e.stride(channels), depth_stride: 1 };
         let right = Right::in_place(u, width);
-        gemm::multiply_planes(self.level, planes, extent, left, right, (m, stride(width)), accumulate, ahead);
+        gemm::multiply_planes(self.level, planes, extent, left, right, (m, e.stride(width)), accumulate, ahead);
     }
 
     fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
         let width = group_width(self.extents.o, group);
         let (extents, finish) = (&self.extents, &self.finish);
-        let axis = PhantomData::<Output>;
-        lanes::run(self.level, OutputTiles { axis, extents, finish, m, tiles, group, width, patch, piece });
+        if extents.tile == LARGE_TILE {
+            let axis = PhantomData::<LargeOutput>;
+            let job = OutputTiles::<_, _, 8, 6> { axis, extents, finish, m, tiles, group, width, patch, piece };
+            lanes::run(self.level, job);
+        } else {
+            let axis = PhantomData::<Output>;
+            let job = OutputTiles::<_, _, 6, 4> { axis, extents, finish, m, tiles, group, width, patch, piece };
+            lanes::run(self.level, job);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Tiles of the result on their way out of the Winograd domain: finished by an epilogue and written, piece by piece. Where tiles lie is
 //! [`super::tiles`]'s.
 
-use super::tiles::{Extents, TILE, WINDOW, plane, stride};
+use super::tiles::{Extents, LARGE_TILE, plane};
 use super::transform::{Axis, columns};
 use super::{GROUP, padded};
 use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps, Stored};
@@ -90,12 +90,13 @@ fn take<'a, T>(slice: &mut &'a mut [T], length: usize) -> &'a mut [T] {
     own
 }
 
-/// Transforms tiles of one group of channels back by the matrix `A` and writes them finished, in the format `T`. Needs a patch of [`PATCH`] numbers.
-pub(super) struct OutputTiles<'a, 'b, A, T = f32> {
+/// Transforms tiles of one group of channels back by the matrix `A`, from `I` x `I` products to `O` x `O` pixels, and writes them finished, in
+/// the format `T`. Needs a patch of [`PATCH`] numbers.
+pub(super) struct OutputTiles<'a, 'b, A, T, const I: usize, const O: usize> {
     pub axis: PhantomData<A>,
     pub extents: &'a Extents,
     pub finish: &'a Finish<'a, T>,
-    /// The products `[tile][36][width]` of `tiles`.
+    /// The products `[tile][I * I][width]` of `tiles`.
     pub m: &'a [f32],
     pub tiles: Range<usize>,
     /// The channels of the group; `width` is the padded count of them.
@@ -106,7 +107,7 @@ pub(super) struct OutputTiles<'a, 'b, A, T = f32> {
 }
 
 /// A tile of each of the four tensors of an epilogue.
-pub(super) const PATCH: usize = 4 * TILE * TILE * GROUP;
+pub(super) const PATCH: usize = 4 * LARGE_TILE * LARGE_TILE * GROUP;
 
 /// A part of the result that is finished at once: a tile, some of whose rows and columns may lie outside.
 #[derive(Clone, Copy)]
@@ -116,7 +117,7 @@ struct Part {
     channels: usize,
 }
 
-impl<A: Axis<WINDOW, TILE>, T: Stored> Job for OutputTiles<'_, '_, A, T> {
+impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> Job for OutputTiles<'_, '_, A, T, I, O> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         // As for the input, 64 channels are a constant.
@@ -129,30 +130,31 @@ impl<A: Axis<WINDOW, TILE>, T: Stored> Job for OutputTiles<'_, '_, A, T> {
     }
 }
 
-impl<A: Axis<WINDOW, TILE>, T: Stored> OutputTiles<'_, '_, A, T> {
+impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> OutputTiles<'_, '_, A, T, I, O> {
     /// Every tile, whose `width` channels are some of `channels`.
     #[inline(always)]
     fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
         let (e, finish) = (self.extents, self.finish);
         let first = self.group * GROUP;
+        let mut half = [[simd.splat(0.0); I]; O];
         let Piece { first: begin, to, .. } = self.piece;
-        for (tile, m) in self.tiles.clone().zip(self.m.chunks(stride(width))) {
+        for (tile, m) in self.tiles.clone().zip(self.m.chunks(I * I * plane(width))) {
             let place = e.place(tile);
-            let (rows, across) = (TILE.min(e.oh - place.row), TILE.min(e.ow - place.column));
+            let (rows, across) = (O.min(e.oh - place.row), O.min(e.ow - place.column));
             let part = Part { rows, across, channels: width.min(channels - first) };
             let at = ((place.n * e.oh + place.row) * e.ow + place.column) * channels + first;
             let from = Steps { at, row: e.ow * channels, column: channels };
             let steps = Steps { at: at - *begin, ..from };
             let operands = (finish.residual, finish.z, from);
             if part.channels != width {
-                let patch = bytemuck::cast_slice_mut(self.patch);
-                ragged::<A, T, V>(simd, (m, width, first), part, finish, from, (to, steps), patch);
-            } else if (rows, across) == (TILE, TILE) {
+                let scratch = (bytemuck::cast_slice_mut(self.patch), &mut half);
+                ragged::<A, T, V, I, O>(simd, (m, width, first), part, finish, from, (to, steps), scratch);
+            } else if (rows, across) == (O, O) {
                 // With constant extents there is nothing to decide per row and pixel.
-                let part = Part { rows: TILE, across: TILE, ..part };
-                finish_tile::<A, T, V>(simd, (m, width, first), part, finish, operands, (to, steps));
+                let part = Part { rows: O, across: O, ..part };
+                finish_tile::<A, T, V, I, O>(simd, (m, width, first), part, finish, operands, (to, steps), &mut half);
             } else {
-                finish_tile::<A, T, V>(simd, (m, width, first), part, finish, operands, (to, steps));
+                finish_tile::<A, T, V, I, O>(simd, (m, width, first), part, finish, operands, (to, steps), &mut half);
             }
         }
     }
@@ -160,17 +162,17 @@ impl<A: Axis<WINDOW, TILE>, T: Stored> OutputTiles<'_, '_, A, T> {
 
 /// A tile whose channels fill no panel is finished in the patch.
 #[inline(always)]
-fn ragged<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
+fn ragged<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
     m: (&[f32], usize, usize),
     part: Part,
     finish: &Finish<T>,
     from: Steps,
     (to, steps): (&mut Written<T>, Steps),
-    patch: &mut [T],
+    (patch, half): (&mut [T], &mut [[Lanes<V>; I]; O]),
 ) {
-    let patch_steps = Steps { at: 0, row: TILE * m.1, column: m.1 };
-    let size = TILE * TILE * m.1;
+    let patch_steps = Steps { at: 0, row: O * m.1, column: m.1 };
+    let size = O * O * m.1;
     let (residual, rest) = patch.split_at_mut(size);
     let (z, rest) = rest.split_at_mut(size);
     let (y, rest) = rest.split_at_mut(size);
@@ -187,7 +189,7 @@ fn ragged<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
     let z = if finish.z.is_empty() { &[] } else { &*z };
     let before = if to.before.is_empty() { &mut [] } else { before };
     let mut written = Written { y, before, slopes: to.slopes, biases: to.biases };
-    finish_tile::<A, T, V>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps));
+    finish_tile::<A, T, V, I, O>(simd, m, part, finish, (residual, z, patch_steps), (&mut written, patch_steps), half);
     copy(part, (written.y, patch_steps), (to.y, steps));
     if !to.before.is_empty() {
         copy(part, (written.before, patch_steps), (to.before, steps));
@@ -196,27 +198,28 @@ fn ragged<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
 
 /// One tile: back from the Winograd domain, then what [`Tail::finish`](crate::ops::conv::epilogue::Tail::finish) does.
 #[inline(always)]
-fn finish_tile<A: Axis<WINDOW, TILE>, T: Stored, V: Vector>(
+fn finish_tile<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
     (m, width, first): (&[f32], usize, usize),
     part: Part,
     finish: &Finish<T>,
     (residual, z, from): (&[T], &[T], Steps),
     (to, steps): (&mut Written<T>, Steps),
+    half: &mut [[Lanes<V>; I]; O],
 ) {
-    let source = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
+    let source = Steps { at: 0, row: I * plane(width), column: plane(width) };
     let zero = simd.splat(0.0);
     for channel in (0..width).step_by(PANEL) {
         let bias = simd.load(&finish.bias, first + channel);
         let slope = simd.load(&finish.slope, first + channel);
         let (from, steps) = (from.after(channel), steps.after(channel));
-        let half = columns::<A, f32, V, WINDOW, TILE>(simd, m, source.after(channel));
+        columns::<A, f32, V, I, O>(simd, (m, source.after(channel)), half);
         let (residual, z) = (part.grid(residual, from), part.grid(z, from));
         let (y, before) = (part.grid_mut(to.y, steps), part.grid_mut(to.before, steps));
         let (Some(mut y), mut before) = (y, before) else { return };
         let (mut slopes, mut biases) = (zero, zero);
-        for (i, row) in half.into_iter().enumerate().take(part.rows) {
-            let mut row = A::apply(simd, row);
+        for (i, row) in half.iter().enumerate().take(part.rows) {
+            let mut row = A::apply(simd, *row);
             for sum in &mut row {
                 *sum = *sum + bias;
             }
@@ -263,12 +266,12 @@ impl Part {
 }
 
 #[inline(always)]
-fn add_row<T: Stored, V: Vector>(
+fn add_row<T: Stored, V: Vector, const O: usize>(
     simd: Simd<V>,
     tensor: Option<Grid<T>>,
     part: Part,
     i: usize,
-    row: &mut [Lanes<V>; TILE],
+    row: &mut [Lanes<V>; O],
 ) {
     let Some(tensor) = tensor else { return };
     for (j, value) in row.iter_mut().enumerate().take(part.across) {
@@ -277,7 +280,7 @@ fn add_row<T: Stored, V: Vector>(
 }
 
 #[inline(always)]
-fn store_row<T: Stored, V: Vector>(to: &mut GridMut<T>, part: Part, i: usize, row: [Lanes<V>; TILE]) {
+fn store_row<T: Stored, V: Vector, const O: usize>(to: &mut GridMut<T>, part: Part, i: usize, row: [Lanes<V>; O]) {
     for (j, value) in row.into_iter().enumerate().take(part.across) {
         to.store(i, j, value);
     }

@@ -4,9 +4,9 @@
 //! group of results and a slice of channels are `[36][channels / 2][width]` words, then `[36][width]` steps.
 
 use super::near::{GROWTH, NearInput};
-use super::tiles::{Extents, Pictures, WINDOW};
+use super::tiles::{Extents, Pictures};
 use super::transform::{Axis, columns};
-use super::{GROUP, PLANES, padded};
+use super::{GROUP, PLANES, WINDOW, padded};
 use crate::backend::cpu::gemm::PANEL;
 use crate::backend::cpu::lanes::{Job, Simd, Steps};
 use crate::backend::cpu::simd::Vector;
@@ -73,6 +73,7 @@ impl Job for RoundTiles<'_> {
         let channels = padded(e.c);
         let pictures = Pictures { numbers: self.x, h: e.h, w: e.w, c: e.c, pad: e.pad, first: 0, width: channels };
         let round = simd.splat(ROUND);
+        let mut half = [[round; WINDOW]; WINDOW];
         let plane = 2 * word_plane(channels);
         let places = self.v.chunks_exact_mut(word_stride(channels)).zip(self.steps.iter_mut());
         for (tile, (v, step)) in self.tiles.zip(places) {
@@ -85,9 +86,9 @@ impl Job for RoundTiles<'_> {
             }
             let halves: &mut [i16] = bytemuck::cast_slice_mut(v);
             for channel in (0..channels).step_by(PANEL) {
-                let half = columns::<NearInput, bf16, V, WINDOW, WINDOW>(simd, window, from.after(channel));
-                for (i, row) in half.into_iter().enumerate() {
-                    for (j, lanes) in NearInput::apply(simd, row).into_iter().enumerate() {
+                columns::<NearInput, bf16, V, WINDOW, WINDOW>(simd, (window, from.after(channel)), &mut half);
+                for (i, row) in half.iter().enumerate() {
+                    for (j, lanes) in NearInput::apply(simd, *row).into_iter().enumerate() {
                         let k = i * WINDOW + j;
                         let rounded = round.add_product(lanes, simd.splat(factors[k]));
                         rounded.store_halves(halves, k * plane + channel);

@@ -1,15 +1,15 @@
-//! Tiles of 4x4 pixels of the result: where they lie, and the 6x6 pixels that each one reads. How they are finished is [`super::output`]'s.
+//! Tiles of the result, 4x4 or 6x6 pixels: where they lie, and the pixels that each one reads. How they are finished is [`super::output`]'s.
 
-use super::transform::{Axis, Input, OutputTransposed, transform};
-use super::{GROUP, PLANES};
+use super::GROUP;
+use super::transform::{Axis, OutputTransposed, transform};
 use crate::backend::cpu::lanes::{Job, Simd, Steps, Stored};
 use crate::backend::cpu::simd::{PANEL, Vector};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Pixels of a tile along each axis, and of the window that it reads.
-pub(super) const TILE: usize = 4;
-pub(super) const WINDOW: usize = 6;
+/// Pixels of a small and of a large tile along each axis.
+pub(in crate::ops::conv) const SMALL_TILE: usize = 4;
+pub(in crate::ops::conv) const LARGE_TILE: usize = 6;
 
 /// A correlation with a 3x3 filter at stride 1: x is `[n, h, w, c]`, y is `[n, oh, ow, o]`, and x is surrounded by `pad` zeros.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Extents {
     pub ow: usize,
     pub o: usize,
     pub pad: usize,
+    /// Pixels of a tile along each axis.
+    pub tile: usize,
 }
 
 /// Image, and first row and column of a tile in y.
@@ -33,14 +35,29 @@ pub(super) struct Place {
 }
 
 impl Extents {
+    /// Pixels that a tile reads along each axis.
+    pub fn window(&self) -> usize {
+        self.tile + 2
+    }
+
+    /// Products of a tile per pair of channels.
+    pub fn planes(&self) -> usize {
+        self.window() * self.window()
+    }
+
+    /// f32 from one transformed tile to the next.
+    pub fn stride(&self, channels: usize) -> usize {
+        self.planes() * plane(channels)
+    }
+
     /// Tiles of one row of tiles.
     pub fn tiles_across(&self) -> usize {
-        self.ow.div_ceil(TILE)
+        self.ow.div_ceil(self.tile)
     }
 
     /// Rows of tiles of the whole batch.
     pub fn strips(&self) -> usize {
-        self.n * self.oh.div_ceil(TILE)
+        self.n * self.oh.div_ceil(self.tile)
     }
 
     pub fn tiles(&self) -> usize {
@@ -49,8 +66,8 @@ impl Extents {
 
     pub fn place(&self, tile: usize) -> Place {
         let (strip, across) = (tile / self.tiles_across(), tile % self.tiles_across());
-        let down = self.oh.div_ceil(TILE);
-        Place { n: strip / down, row: strip % down * TILE, column: across * TILE }
+        let down = self.oh.div_ceil(self.tile);
+        Place { n: strip / down, row: strip % down * self.tile, column: across * self.tile }
     }
 
     /// Tiles cut where a row of tiles ends, with the place of the first and the count of each run.
@@ -67,8 +84,8 @@ impl Extents {
     pub fn window_rows(&self, tiles: Range<usize>, mut row: impl FnMut(Range<usize>)) {
         self.runs(tiles, |place, count| {
             let from = place.column.saturating_sub(self.pad).min(self.w);
-            let to = (place.column + count * TILE + WINDOW - TILE).saturating_sub(self.pad).clamp(from, self.w);
-            for y in (place.row..place.row + WINDOW).filter(|y| (self.pad..self.h + self.pad).contains(y)) {
+            let to = (place.column + count * self.tile + 2).saturating_sub(self.pad).clamp(from, self.w);
+            for y in (place.row..place.row + self.window()).filter(|y| (self.pad..self.h + self.pad).contains(y)) {
                 let line = (place.n * self.h + y - self.pad) * self.w;
                 row((line + from) * self.c..(line + to) * self.c);
             }
@@ -78,8 +95,8 @@ impl Extents {
     /// The rows of y that some tiles cover, as ranges of its numbers.
     pub fn tile_rows(&self, tiles: Range<usize>, mut row: impl FnMut(Range<usize>)) {
         self.runs(tiles, |place, count| {
-            let to = (place.column + count * TILE).min(self.ow);
-            for y in place.row..(place.row + TILE).min(self.oh) {
+            let to = (place.column + count * self.tile).min(self.ow);
+            for y in place.row..(place.row + self.tile).min(self.oh) {
                 let line = (place.n * self.oh + y) * self.ow;
                 row((line + place.column) * self.o..(line + to) * self.o);
             }
@@ -88,20 +105,15 @@ impl Extents {
 
     /// Numbers of y in strip number `strip`.
     pub fn strip_len(&self, strip: usize) -> usize {
-        let row = strip % self.oh.div_ceil(TILE) * TILE;
-        TILE.min(self.oh - row) * self.ow * self.o
+        let row = strip % self.oh.div_ceil(self.tile) * self.tile;
+        self.tile.min(self.oh - row) * self.ow * self.o
     }
 }
 
-/// f32 from one plane of a transformed tile to the next. A cache line more than the channels take: the 36 planes are written one after
+/// f32 from one plane of a transformed tile to the next. A cache line more than the channels take: the planes are written one after
 /// the other, and powers of two would all fall into the same few sets of the cache.
 pub(super) const fn plane(channels: usize) -> usize {
     channels + PANEL
-}
-
-/// f32 from one transformed tile to the next.
-pub(super) const fn stride(channels: usize) -> usize {
-    PLANES * plane(channels)
 }
 
 /// Some channels of a tensor of pictures that is surrounded by zeros.
@@ -117,8 +129,8 @@ pub(super) struct Pictures<'a, T = f32> {
     pub width: usize,
 }
 
-/// Transforms windows of `I` x `I` pixels, one for each tile, into `[tile][36][width]`. Needs a patch of `36 * width` numbers.
-pub(super) struct TileTransform<'a, A, const I: usize> {
+/// Transforms windows of `I` x `I` pixels, one for each tile, into `[tile][O * O][width]`. Needs a patch of `I * I * width` numbers.
+pub(super) struct TileTransform<'a, A, const I: usize, const O: usize> {
     axis: PhantomData<A>,
     extents: &'a Extents,
     pictures: Pictures<'a>,
@@ -127,7 +139,7 @@ pub(super) struct TileTransform<'a, A, const I: usize> {
     v: &'a mut [f32],
 }
 
-impl<'a, A: Axis<I, WINDOW>, const I: usize> TileTransform<'a, A, I> {
+impl<'a, A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'a, A, I, O> {
     fn new(
         extents: &'a Extents,
         pictures: Pictures<'a>,
@@ -139,15 +151,15 @@ impl<'a, A: Axis<I, WINDOW>, const I: usize> TileTransform<'a, A, I> {
     }
 }
 
-/// The windows of x that tiles read.
-pub(super) fn input_tiles<'a>(
+/// The windows of x that tiles read, by the matrix `A`.
+pub(super) fn input_tiles<'a, A: Axis<I, I>, const I: usize>(
     e: &'a Extents,
     x: &'a [f32],
     (first, width): (usize, usize),
     tiles: Range<usize>,
     patch: &'a mut [f32],
     v: &'a mut [f32],
-) -> TileTransform<'a, Input, WINDOW> {
+) -> TileTransform<'a, A, I, I> {
     let pictures = Pictures { numbers: x, h: e.h, w: e.w, c: e.c, pad: e.pad, first, width };
     TileTransform::new(e, pictures, tiles, patch, v)
 }
@@ -160,15 +172,15 @@ pub(super) fn gradient_tiles<'a>(
     tiles: Range<usize>,
     patch: &'a mut [f32],
     v: &'a mut [f32],
-) -> TileTransform<'a, OutputTransposed, TILE> {
+) -> TileTransform<'a, OutputTransposed, 4, 6> {
     let pictures = Pictures { numbers: dy, h: e.oh, w: e.ow, c: e.o, pad: 0, first, width };
     TileTransform::new(e, pictures, tiles, patch, v)
 }
 
-impl<A: Axis<I, WINDOW>, const I: usize> Job for TileTransform<'_, A, I> {
+impl<A: Axis<I, O>, const I: usize, const O: usize> Job for TileTransform<'_, A, I, O> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
-        // Most work has 64 channels. Written as a constant, they make constants of the 36 places of a tile's numbers.
+        // Most work has 64 channels. Written as a constant, they make constants of the places of a tile's numbers.
         if (self.pictures.width, self.pictures.c) == (GROUP, GROUP) {
             self.each(simd, GROUP, GROUP);
         } else {
@@ -178,16 +190,17 @@ impl<A: Axis<I, WINDOW>, const I: usize> Job for TileTransform<'_, A, I> {
     }
 }
 
-impl<A: Axis<I, WINDOW>, const I: usize> TileTransform<'_, A, I> {
+impl<A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'_, A, I, O> {
     /// Every tile, whose `width` channels are some of `channels`.
     #[inline(always)]
     fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
         let pictures = Pictures { width, c: channels, ..self.pictures };
-        let target = Steps { at: 0, row: WINDOW * plane(width), column: plane(width) };
-        for (tile, v) in self.tiles.clone().zip(self.v.chunks_mut(stride(width))) {
+        let mut half = [[simd.splat(0.0); I]; O];
+        let target = Steps { at: 0, row: O * plane(width), column: plane(width) };
+        for (tile, v) in self.tiles.clone().zip(self.v.chunks_mut(O * O * plane(width))) {
             let (from, steps) = pictures.window::<I>(self.extents.place(tile), self.patch);
             for channel in (0..width).step_by(PANEL) {
-                transform::<A, V, I, WINDOW>(simd, (from, steps.after(channel)), (v, target.after(channel)));
+                transform::<A, V, I, O>(simd, (from, steps.after(channel)), (v, target.after(channel)), &mut half);
             }
         }
     }
@@ -226,10 +239,6 @@ impl<'a, T: Stored> Pictures<'a, T> {
             let first = ((place.n * self.h + y - self.pad) * self.w + place.column + from - self.pad) * self.c;
             let source = &self.numbers[first..first + (to - from) * self.c];
             let row = &mut row[from * width..to * width];
-            if width == self.c {
-                row.copy_from_slice(source);
-                continue;
-            }
             for (to, from) in row.chunks_exact_mut(width).zip(source.chunks_exact(self.c)) {
                 to[..real].copy_from_slice(&from[self.first..self.first + real]);
                 to[real..].fill(T::zeroed());

@@ -104,18 +104,17 @@ impl Axis<6, 3> for FilterTransposed {
     }
 }
 
-/// The columns of a grid times the matrix: half of the two-dimensional transform. The other half is [`Axis::apply`] to each row.
+/// The columns of a grid times the matrix: half of the two-dimensional transform. The other half is [`Axis::apply`] to each row. It is
+/// handed in because a large one fits no registers: returned, it would be copied.
 #[inline(always)]
 pub(super) fn columns<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
-    from: &[T],
-    steps: Steps,
-) -> [[Lanes<V>; I]; O] {
+    (from, steps): (&[T], Steps),
+    half: &mut [[Lanes<V>; I]; O],
+) {
     let grid = Grid::new(from, steps, I, I);
-    let zero = simd.splat(0.0);
-    let mut half = [[zero; I]; O];
     for j in 0..I {
-        let mut column = [zero; I];
+        let mut column = [simd.splat(0.0); I];
         for (i, lanes) in column.iter_mut().enumerate() {
             *lanes = grid.load(simd, i, j);
         }
@@ -123,7 +122,6 @@ pub(super) fn columns<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const
             row[j] = lanes;
         }
     }
-    half
 }
 
 /// The two-dimensional transform from one slice to another.
@@ -132,11 +130,12 @@ pub(super) fn transform<A: Axis<I, O>, V: Vector, const I: usize, const O: usize
     simd: Simd<V>,
     (from, source): (&[f32], Steps),
     (to, target): (&mut [f32], Steps),
+    half: &mut [[Lanes<V>; I]; O],
 ) {
-    let half = columns::<A, f32, V, I, O>(simd, from, source);
+    columns::<A, f32, V, I, O>(simd, (from, source), half);
     let mut grid = GridMut::new(to, target, O, O);
-    for (i, row) in half.into_iter().enumerate() {
-        for (j, lanes) in A::apply(simd, row).into_iter().enumerate() {
+    for (i, row) in half.iter().enumerate() {
+        for (j, lanes) in A::apply(simd, *row).into_iter().enumerate() {
             grid.store(i, j, lanes);
         }
     }
