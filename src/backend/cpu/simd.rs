@@ -102,8 +102,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// Asks for the cache line of a number to be brought into the second-level cache. Only a hint: nothing is read, whatever the address, and
-/// where the instruction set has none, nothing happens.
+/// Asks for the cache line of a number to be brought into the second-level cache. Only a hint: nothing is read.
 #[inline(always)]
 pub fn prefetch(number: *const f32) {
     ask::<2>(number);
@@ -127,8 +126,8 @@ fn ask<const HINT: i32>(number: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<HINT>(number.cast());
-    }
+        std::arch::x86_64::_mm_prefetch::<HINT>(number.cast())
+    };
     #[cfg(not(target_arch = "x86_64"))]
     let _ = number;
 }
