@@ -108,7 +108,7 @@ pub fn prefetch(number: *const f32) {
     ask::<2>(number);
 }
 
-/// As [`prefetch`], into the first-level cache as well: for what is wanted soon.
+/// As [`prefetch`], into the first-level cache as well.
 #[inline(always)]
 pub fn prefetch_near(number: *const f32) {
     ask::<3>(number);
@@ -122,14 +122,12 @@ pub fn prefetch_once(number: *const f32) {
 
 /// `HINT` is that of x86: T0 is 3, T1 is 2, NTA is 0.
 #[inline(always)]
-fn ask<const HINT: i32>(number: *const f32) {
+fn ask<const HINT: i32>(_number: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<HINT>(number.cast())
+        std::arch::x86_64::_mm_prefetch::<HINT>(_number.cast())
     };
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = number;
 }
 
 /// Columns of a panel: one 512-bit vector of f32.
