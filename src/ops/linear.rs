@@ -9,11 +9,10 @@
 //! A product is cut along its depth into slices where one tile per block would leave the card idle (fc5 forward: 32 tiles, depth
 //! 10,240). Each slice leaves f32 sums in the workspace; the launch after it adds the slices in order, then the bias.
 
+use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::dots::{self, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
-use crate::backend::cpu::pairs;
 use crate::backend::cpu::simd::Level;
-use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{
@@ -263,44 +262,36 @@ fn wide<N: Number>(numbers: &[N]) -> Cow<'_, [f32]> {
     }
 }
 
-/// y transposed = w x^T: both are read where they lie. The whole product becomes the first slice; cutting the depth is the card's affair,
-/// and the host twin that adds the slices knows it.
+/// y transposed = w x^T: both are read where they lie, bf16 in half the bytes, which is what takes the time. The whole product becomes the
+/// first slice; cutting the depth is the card's affair, and the host twin that adds the slices knows it.
 fn forward_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.rows as usize, product.depth as usize, product.columns as usize);
     let level = args.level;
-    if N::TYPE == Type::Bf16 && level.multiplies_bf16() && k.is_multiple_of(2) {
-        return forward_pairs((args.input(0), args.input(1)), (n, k / 2, o), (level, args.scratch), args.output(0));
-    }
-    let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
     let (sums, transposed) = args.output::<f32>(0).split_at_mut(product.bytes() / 4);
-    let blocks = dots::blocks(k, n);
-    transposed.par_chunks_mut(OUTPUTS * n).enumerate().for_each(|(task, out)| {
-        let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
-        dots::multiply(level, rows, &x, &blocks, n, out);
-    });
-    turn((transposed, n), (n, o), sums);
+    let tasks = transposed.par_chunks_mut(OUTPUTS * n).enumerate();
+    if N::TYPE == Type::Bf16 && level.multiplies_bf16() && k.is_multiple_of(2) {
+        let (x, w, words) = (args.input::<u32>(0), args.input::<u32>(1), k / 2);
+        let blocks = dots::blocks(words, n);
+        tasks.for_each(|(task, out)| {
+            let rows = Rows { data: &w[task * OUTPUTS * words..], stride: words, count: out.len() / n };
+            dots::multiply_pairs(level, rows, x, &blocks, n, out);
+        });
+    } else {
+        let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
+        let blocks = dots::blocks(k, n);
+        tasks.for_each(|(task, out)| {
+            let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
+            dots::multiply(level, rows, &x, &blocks, n, out);
+        });
+    }
+    turn(transposed, (n, o), sums);
 }
 
-/// The same product of bf16 pairs, where they are multiplied as they are: w in half the bytes, which is what takes the time.
-fn forward_pairs(
-    (x, w): (&[f32], &[u32]),
-    (n, words, o): (usize, usize, usize),
-    (level, scratch): (Level, &Scratch),
-    sums: &mut [f32],
-) {
-    let (width, size) = (pairs::row_len(n), gemm::packed_len(words, n));
-    scratch.of_launch(size + o * width, |memory| {
-        let (packed, transposed) = memory.split_at_mut(size);
-        pairs::multiply_rows(level, (w, x), (words, n), packed, transposed);
-        turn((transposed, width), (n, o), sums);
-    });
-}
-
-/// `sums[n][o]` from rows of n, `stride` apart, one for each of o.
-fn turn((transposed, stride): (&[f32], usize), (n, o): (usize, usize), sums: &mut [f32]) {
+/// `sums[n][o]` from `transposed[o][n]`.
+fn turn(transposed: &[f32], (n, o): (usize, usize), sums: &mut [f32]) {
     for (row, sums) in sums.chunks_exact_mut(o).take(n).enumerate() {
-        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * stride + row]);
+        sums.iter_mut().enumerate().for_each(|(output, sum)| *sum = transposed[output * n + row]);
     }
 }
 

@@ -6,6 +6,9 @@
 //! order of operations) and the next ones read it; a transposed op turns the table around in between. The host twins share it.
 
 use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::gemm::PANEL;
+use crate::backend::cpu::lanes::{self, Job, Lanes, Simd, Stored, transpose};
+use crate::backend::cpu::simd::Vector;
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{Desc, Formats, Gradient, Io, Number, Op, Operand, Type, elementwise, formats, mismatch, part, whole};
@@ -314,33 +317,112 @@ fn transpose_host(mut args: HostArgs) {
     }
 }
 
-/// Resamples one picture, rows first: `rows` and `columns` list, for each target position, where it gets its sum from.
-fn separable<N: Number>(x: &[N], (w, c): (usize, usize), rows: &[Tap], columns: &[Tap], y: &mut [N]) {
-    let (mut line, mut pixel) = (vec![0.0; w * c], vec![0.0; c]);
-    for (tap, y) in rows.iter().zip(y.chunks_exact_mut(columns.len() * c)) {
-        line.fill(0.0);
-        for (source, weight) in tap {
-            let x = &x[source * w * c..][..w * c];
-            line.iter_mut().zip(x).for_each(|(line, x)| *line += weight * x.widen());
+/// Sixteen rows of y, or fewer, rows first: `rows` and `columns` list, for each position of y, where it gets its sum from.
+struct Strip<'a, N> {
+    x: &'a [N],
+    /// Numbers of a row of x, and channels.
+    row: usize,
+    c: usize,
+    rows: &'a [Tap],
+    columns: &'a [Tap],
+    y: &'a mut [N],
+}
+
+impl<N: Number + Stored> Job for Strip<'_, N> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let length = self.row.next_multiple_of(PANEL);
+        let mut lines = vec![0.0; PANEL * length];
+        for (tap, line) in self.rows.iter().zip(lines.chunks_exact_mut(length)) {
+            self.line(simd, tap, line);
         }
-        for (tap, y) in columns.iter().zip(y.chunks_exact_mut(c)) {
-            pixel.fill(0.0);
-            for (source, weight) in tap {
-                pixel.iter_mut().zip(&line[source * c..][..c]).for_each(|(sum, line)| *sum += weight * line);
+        // A row in each lane: then all channels of a column have the same weights, however few they are.
+        let mut turned = vec![0.0; PANEL * length];
+        for (at, block) in turned.chunks_exact_mut(PANEL * PANEL).enumerate() {
+            let rows = turned_block(simd, &lines[at * PANEL..], length);
+            for (row, lanes) in rows.into_iter().enumerate() {
+                lanes.store(block, row * PANEL);
             }
-            y.iter_mut().zip(&pixel).for_each(|(y, sum)| *y = N::round(*sum));
+        }
+        let mut out = vec![0.0; (self.columns.len() * self.c).next_multiple_of(PANEL) * PANEL];
+        for (tap, out) in self.columns.iter().zip(out.chunks_exact_mut(PANEL * self.c)) {
+            for channel in 0..self.c {
+                let mut sum = simd.splat(0.0);
+                for (source, weight) in tap {
+                    sum = sum + simd.splat(*weight) * simd.load(&turned, (source * self.c + channel) * PANEL);
+                }
+                sum.store(out, channel * PANEL);
+            }
+        }
+        self.write(simd, &out);
+    }
+}
+
+impl<N: Number + Stored> Strip<'_, N> {
+    /// The sum of some rows of x.
+    #[inline(always)]
+    fn line<V: Vector>(&self, simd: Simd<V>, tap: &Tap, line: &mut [f32]) {
+        let whole = self.row / PANEL * PANEL;
+        for at in (0..whole).step_by(PANEL) {
+            let mut sum = simd.splat(0.0);
+            for (source, weight) in tap {
+                sum = sum + simd.splat(*weight) * simd.load(self.x, source * self.row + at);
+            }
+            sum.store(line, at);
+        }
+        for (at, line) in line.iter_mut().enumerate().take(self.row).skip(whole) {
+            *line = 0.0;
+            for (source, weight) in tap {
+                *line += weight * self.x[source * self.row + at].widen();
+            }
+        }
+    }
+
+    /// Turns the sums back, whose lanes are rows.
+    #[inline(always)]
+    fn write<V: Vector>(self, simd: Simd<V>, sums: &[f32]) {
+        let length = self.columns.len() * self.c;
+        for (at, block) in sums.chunks_exact(PANEL * PANEL).enumerate() {
+            let rows = turned_block(simd, block, PANEL);
+            let first = at * PANEL;
+            for (lanes, y) in rows.into_iter().zip(self.y.chunks_exact_mut(length)) {
+                if first + PANEL <= length {
+                    lanes.store(y, first);
+                } else {
+                    let mut last = [N::zeroed(); PANEL];
+                    lanes.store(&mut last, 0);
+                    y[first..].copy_from_slice(&last[..length - first]);
+                }
+            }
         }
     }
 }
 
-fn resize_host<N: Number>(mut args: HostArgs) {
+/// The first sixteen numbers of sixteen rows, `stride` apart, rows and columns exchanged.
+#[inline(always)]
+fn turned_block<V: Vector>(simd: Simd<V>, from: &[f32], stride: usize) -> [Lanes<V>; PANEL] {
+    let mut rows = [simd.splat(0.0); PANEL];
+    for (row, lanes) in rows.iter_mut().enumerate() {
+        *lanes = simd.load(from, row * stride);
+    }
+    transpose(rows)
+}
+
+fn resize_host<N: Number + Stored>(mut args: HostArgs) {
     let params: Params = args.params();
     let [rows, columns] = read_tables(&params, args.input::<u32>(1));
     let (x, y) = (args.input::<N>(0), args.output::<N>(0));
     let c = params.c as usize;
-    let images = y.par_chunks_exact_mut(rows.len() * columns.len() * c);
-    let (h, w) = (params.rows.inputs as usize, params.columns.inputs as usize);
-    images.zip(x.par_chunks_exact(h * w * c)).for_each(|(y, x)| separable(x, (w, c), &rows, &columns, y));
+    let (height, row) = (params.rows.inputs as usize, params.columns.inputs as usize * c);
+    let images = y.chunks_exact_mut(rows.len() * columns.len() * c).zip(x.chunks_exact(height * row));
+    let strips = images.flat_map(|(y, x)| {
+        let pieces = y.chunks_mut(PANEL * columns.len() * c).zip(rows.chunks(PANEL));
+        pieces.map(move |(y, rows)| (x, y, rows))
+    });
+    let strips: Vec<_> = strips.collect();
+    strips.into_par_iter().for_each(|(x, y, rows)| {
+        lanes::run(args.level, Strip { x, row, c, rows, columns: &columns, y });
+    });
 }
 
 /// The resampler itself, which makes its own table.

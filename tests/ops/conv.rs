@@ -194,6 +194,9 @@ const GEOMETRIES: [Geometry; 32] = [
     (Shape::new(1, 3, 8, 11), 4, (3, 5), 1, 1),
     (Shape::new(2, 3, 11, 7), 3, (3, 5), 2, 2),
     (Shape::new(1, 3, 13, 10), 5, (3, 3), 3, 1),
+    // Wide rows of few channels, which the cpu lays side by side: three channels and not, a stride, tasks of 8 rows passed.
+    (Shape::new(2, 3, 11, 29), 32, (3, 3), 1, 1),
+    (Shape::new(1, 2, 19, 53), 16, (3, 5), 2, 2),
     // A stride larger than the filter: some pixels of x are never read and have gradient 0. And padding alone at the border.
     (Shape::new(1, 3, 7, 7), 2, (1, 2), 3, 3),
     // Channels in eights, as tensor cores are fed 16 bytes at a time: slices of 32 depths full and not, tiles of 128 pixels, of 64 and 128
@@ -262,10 +265,11 @@ fn the_cases_reach_every_algorithm_of_the_cpu() {
     };
     for job in [Job::Forward, Job::Data, Job::Filter] {
         let [small, large] = [4, 6].map(Algorithm::Winograd);
-        for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, small, large, Algorithm::Phases] {
+        let forward = [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows];
+        for algorithm in [Algorithm::Gathered, small, large, Algorithm::Phases].into_iter().chain(forward) {
             let can = match algorithm {
-                Algorithm::FewPixels => job == Job::Forward,
                 Algorithm::Phases => job == Job::Data,
+                _ if forward.contains(&algorithm) => job == Job::Forward,
                 _ => algorithm != large || job != Job::Filter,
             };
             assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");
@@ -280,7 +284,9 @@ fn bf16_reaches_every_algorithm_and_sums_several_slices() {
         conv::bf16_algorithm(x, Shape::new(outputs, x.c, kh, kw), stride, pad)
     };
     let taken = GEOMETRIES.map(of);
-    for algorithm in [Algorithm::Gathered, Algorithm::FewPixels, Algorithm::Fixed] {
+    let narrow =
+        [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows, Algorithm::Shifted, Algorithm::Fixed];
+    for algorithm in [Algorithm::Gathered].into_iter().chain(narrow) {
         assert!(taken.contains(&algorithm), "{algorithm:?}");
     }
     let deep = (Shape::new(2, 80, 18, 14), 70, (3, 3), 1, 1);

@@ -75,12 +75,12 @@ impl<V: Vector> Simd<V> {
 }
 
 impl<V: Vector> Lanes<V> {
-    /// Writes the lanes from `at` on. Panics when there is no room for sixteen.
+    /// Writes the lanes from `at` on, rounded to what is stored there. Panics when there is no room for sixteen.
     #[inline(always)]
-    pub fn store(self, to: &mut [f32], at: usize) {
+    pub fn store<T: Stored>(self, to: &mut [T], at: usize) {
         check(to.len(), at);
         // SAFETY: lanes exist only where their instruction set does; the check keeps the sixteen inside the slice.
-        unsafe { self.0.store(to.as_mut_ptr().add(at)) }
+        unsafe { T::store(self.0, to.as_mut_ptr().add(at)) }
     }
 
     /// As [`Lanes::store`], the lower halves of the bit patterns.

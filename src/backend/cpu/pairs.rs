@@ -1,13 +1,12 @@
-//! Matrix products of 16-bit numbers, on one core where nothing else is said: two neighbours along the depth lie in a word and are multiplied and added by one
+//! Matrix products of 16-bit numbers, on one core: two neighbours along the depth lie in a word and are multiplied and added by one
 //! instruction, which does twice the work of an f32 multiply-add.
 //!
 //! `out[row][column] (+)= sum over k of left(row, 2k) right(2k, column) + left(row, 2k + 1) right(2k + 1, column)`, k ascending. Levels
 //! that lack the instructions compute the same in plain loops: integers give the same bits, bf16 is summed in f32 everywhere.
 
-use super::gemm::{self, Extent};
+use super::gemm::Extent;
 use super::simd::{Level, PANEL, Portable, Vector};
 use half::bf16;
-use rayon::prelude::*;
 
 /// A matrix of words of two numbers: element (i, k) of a left one is `data[i * outer + k * depth]`; element (k, panel, j) of a right one
 /// is `data[panel * outer + k * depth + j]`.
@@ -63,33 +62,6 @@ pub fn multiply_bf16(level: Level, extent: Extent, sides: [Words; 2], target: Ta
             _ => each_group::<PlainBf16, 2, 2>(block, 2),
         }
     }
-}
-
-/// Rows of a left matrix that one task multiplies.
-const ROWS: usize = 24;
-
-/// Numbers of `out` from one row of [`multiply_rows`] to the next.
-pub fn row_len(columns: usize) -> usize {
-    gemm::panels(columns) * PANEL
-}
-
-/// `out[row][column] = left row . right row`, both of so many words of two bf16: the many left ones are read where they lie, a task for every
-/// few of them; the `columns` right ones are packed before, into [`gemm::packed_len`] numbers. Rows of `out` are [`row_len`] apart.
-pub fn multiply_rows(
-    level: Level,
-    (left, right): (&[u32], &[f32]),
-    (words, columns): (usize, usize),
-    packed: &mut [f32],
-    out: &mut [f32],
-) {
-    let width = row_len(columns);
-    gemm::pack_columns(right, columns, words, packed);
-    let right = Words { data: bytemuck::cast_slice(packed), outer: words * PANEL, depth: PANEL };
-    out.par_chunks_mut(ROWS * width).enumerate().for_each(|(task, out)| {
-        let extent = Extent { rows: out.len() / width, depth: words, panels: gemm::panels(columns) };
-        let left = Words { data: &left[task * ROWS * words..], outer: words, depth: 1 };
-        multiply_bf16(level, extent, [left, right], Target { out, stride: width, accumulate: false });
-    });
 }
 
 /// Where everything lies, and how much of it there is.
@@ -384,11 +356,11 @@ mod x86 {
     }
 
     /// # Safety
-    /// The block is inside its slices; needs AVX512_BF16. 24 accumulators of 32 registers.
+    /// The block is inside its slices; needs AVX512_BF16. 24 accumulators of 32 registers; of three panels, as few loads as there can be.
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub unsafe fn bf16(block: Block) {
         // SAFETY: as promised by the caller.
-        unsafe { each_group::<Bf16, 12, 6>(block, 4) }
+        unsafe { each_group::<Bf16, 12, 8>(block, 3) }
     }
 
     /// Integers by `vpdpwssd`.

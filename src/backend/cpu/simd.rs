@@ -102,31 +102,32 @@ impl fmt::Display for Level {
     }
 }
 
-/// Asks for the cache line of a number to be brought into the second-level cache. Only a hint: nothing is read, whatever the address, and
-/// where the instruction set has none, nothing happens.
+/// Asks for the cache line of a number to be brought into the second-level cache. Only a hint: nothing is read.
 #[inline(always)]
 pub fn prefetch(number: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(number.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = number;
+    ask::<2>(number);
+}
+
+/// As [`prefetch`], into the first-level cache as well.
+#[inline(always)]
+pub fn prefetch_near(number: *const f32) {
+    ask::<3>(number);
 }
 
 /// As [`prefetch`], past the second-level cache into the first: what is read once need not displace what is read again.
 #[inline(always)]
 pub fn prefetch_once(number: *const f32) {
+    ask::<0>(number);
+}
+
+/// `HINT` is that of x86: T0 is 3, T1 is 2, NTA is 0.
+#[inline(always)]
+fn ask<const HINT: i32>(_number: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: as for `prefetch`.
+    // SAFETY: every x86-64 has SSE, and a prefetch neither reads nor faults, whatever the address.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_NTA, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_NTA>(number.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = number;
+        std::arch::x86_64::_mm_prefetch::<HINT>(_number.cast())
+    };
 }
 
 /// Columns of a panel: one 512-bit vector of f32.

@@ -4,8 +4,8 @@
 //! Costs are clock cycles of one core that begins two vector multiply-adds in each, a vector being a panel of 16 numbers. The constants
 //! were fitted on a Zen 5 core with AVX-512; on others all algorithms slow down alike.
 
-use super::Geometry;
 use super::winograd::{LARGE_TILE, SMALL_TILE};
+use super::{Geometry, few_outputs, shifted, windows};
 use crate::backend::cpu::simd::PANEL;
 
 /// What is computed.
@@ -21,8 +21,15 @@ pub enum Job {
 pub enum Algorithm {
     /// One matrix product (per phase), whose left matrix is gathered from the picture.
     Gathered,
+    /// One product per row of y, whose left matrix are windows of the rows of x side by side. Forward only.
+    Windows,
     /// Inner products of the filter and the few pixels, both where they lie. Forward only.
     FewPixels,
+    /// A product of every pixel with the filters of all taps, and sums of what these leave. Forward only.
+    FewOutputs,
+    /// A product for every tap, whose right matrix is the picture, packed once and shifted. bf16 forward only, where pairs of 16 bits are
+    /// multiplied.
+    Shifted,
     /// F(4x4, 3x3), or F(6x6, 3x3) but for the gradient to a filter: the pixels of a tile along each axis.
     Winograd(usize),
     /// F(4x4, 2x2) of each of the four phases of a filter of 4x4 at stride 2, padded by one. The gradient to the input only, which is what a
@@ -35,6 +42,9 @@ pub enum Algorithm {
 /// Cycles that a gathered pixel takes whatever its depth, and for every 16 numbers of it.
 const PIXEL: f64 = 100.0;
 const GATHER: f64 = 3.0;
+/// Cycles to lay a row of a column of the picture beside others, and to finish 16 numbers of a row of results.
+const LAY: f64 = 4.0;
+const FINISH: f64 = 5.0;
 /// Cycles to pack 16 numbers of a filter.
 const PACK: f64 = 30.0;
 /// What a product of gathered rows takes more than its multiplications.
@@ -49,8 +59,13 @@ const FILTER: f64 = 150.0;
 const LARGE_FILTER: f64 = 300.0;
 const FILTER_BACK: f64 = 100.0;
 /// Cycles to multiply 16 numbers of a filter and a pixel, and to take up and lay down their sixteen sums.
-const INNER: f64 = 0.8;
+const INNER: f64 = 0.5;
 const SUMS: f64 = 4.0;
+/// Cycles to add what a tap left beside a pixel.
+const TAP: f64 = 2.0;
+/// What products with a shifted picture take more than their multiplications, and the cycles to turn one of them.
+const SHIFT: f64 = 1.05;
+const TURN: f64 = 4.0;
 /// Large tiles are thought of from so many channels on: narrow layers spend their time on transforms, and would lose digits for little.
 const LARGE_CHANNELS: f64 = 32.0;
 /// Transformed filters of more numbers than so many leave the second-level cache, are read again for every so many large tiles, and each
@@ -64,8 +79,6 @@ const FIXED_TRANSFORM: f64 = 210.0;
 const FIXED_FILTER: f64 = 470.0;
 /// Pixels up to which inner products are thought of.
 const FEW: f64 = 64.0;
-/// The same where their products take half the time.
-const FEW_BF16: f64 = 160.0;
 
 /// Cycles to widen or to round 16 numbers of a whole tensor.
 const WIDEN: f64 = 16.0;
@@ -90,11 +103,24 @@ fn cheapest(all: Vec<(Algorithm, f64)>) -> Algorithm {
 pub(super) fn bf16_estimates(g: &Geometry) -> Vec<(Algorithm, f64)> {
     let product = Product::new(Job::Forward, g);
     let numbers = product.pixels * (product.read + product.written) + product.taps * product.read * product.written;
-    let wide = estimates(Job::Forward, g).into_iter().filter(|(algorithm, _)| *algorithm != Algorithm::FewPixels);
+    let as_it_lies = [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows];
+    let wide = estimates(Job::Forward, g).into_iter().filter(|(algorithm, _)| !as_it_lies.contains(algorithm));
     let mut all: Vec<_> =
         wide.map(|(algorithm, cycles)| (algorithm, cycles + WIDEN * numbers / PANEL as f64)).collect();
-    if product.pixels <= FEW_BF16 && (g.kh * g.kw * g.c).is_multiple_of(2) {
-        all.push((Algorithm::FewPixels, product.few_pixels_bf16()));
+    // Its results are rounded where they are made; a few channels are widened.
+    if windows::fits(g) {
+        let read = f64::from(g.n * g.h * g.w) * product.read;
+        all.push((Algorithm::Windows, product.windows(g) + WIDEN * read / PANEL as f64));
+    }
+    let pairs = g.c.is_multiple_of(2);
+    if pairs && product.pixels <= FEW {
+        all.push((Algorithm::FewPixels, product.few_pixels(2.0)));
+    }
+    if pairs && product.is_thin(g) {
+        all.push((Algorithm::FewOutputs, product.few_outputs(4.0)));
+    }
+    if pairs && g.stride == 1 && product.pixels > 0.0 {
+        all.push((Algorithm::Shifted, product.shifted(shifted::pixel_panels(g) as f64)));
     }
     if all.iter().any(|(algorithm, _)| matches!(algorithm, Algorithm::Winograd(_))) {
         all.push((Algorithm::Fixed, product.fixed()));
@@ -107,7 +133,13 @@ pub(super) fn estimates(job: Job, g: &Geometry) -> Vec<(Algorithm, f64)> {
     let product = Product::new(job, g);
     let mut all = vec![(Algorithm::Gathered, product.gathered(job))];
     if job == Job::Forward && product.pixels <= FEW {
-        all.push((Algorithm::FewPixels, product.few_pixels()));
+        all.push((Algorithm::FewPixels, product.few_pixels(1.0)));
+    }
+    if job == Job::Forward && windows::fits(g) {
+        all.push((Algorithm::Windows, product.windows(g)));
+    }
+    if job == Job::Forward && product.is_thin(g) {
+        all.push((Algorithm::FewOutputs, product.few_outputs(2.0)));
     }
     if (g.kh, g.kw, g.stride) == (3, 3, 1) && g.pad <= 2 {
         all.push((Algorithm::Winograd(SMALL_TILE), product.winograd(job)));
@@ -172,8 +204,9 @@ impl Product {
         }
     }
 
-    fn few_pixels(&self) -> f64 {
-        self.pixels * self.written * self.taps * (panels(self.read) * INNER + SUMS)
+    /// With so many numbers to a word.
+    fn few_pixels(&self, numbers: f64) -> f64 {
+        self.pixels * self.written * self.taps * (panels(self.read / numbers) * INNER + SUMS)
     }
 
     fn winograd(&self, job: Job) -> f64 {
@@ -208,8 +241,27 @@ impl Product {
         tiles * (products + (read + written) * TRANSFORM + TILE) + PANEL as f64 * read * written * FILTER
     }
 
-    fn few_pixels_bf16(&self) -> f64 {
-        self.taps * self.read * panels(self.pixels) * (self.written / 4.0 + PACK)
+    fn windows(&self, g: &Geometry) -> f64 {
+        let (depth, written) = (self.taps * self.read, panels(self.written));
+        let lay = f64::from(g.n * g.oh * g.kh * g.w) * LAY * panels(self.read);
+        (PRODUCT * self.pixels / 2.0 * depth + depth * PACK + self.pixels * FINISH) * written + lay
+    }
+
+    /// Whether there are as few outputs as [`Product::few_outputs`] is for.
+    fn is_thin(&self, g: &Geometry) -> bool {
+        g.stride == 1 && g.o as usize <= few_outputs::FEW
+    }
+
+    /// With so many products of a number and a panel in a cycle.
+    fn few_outputs(&self, products: f64) -> f64 {
+        let multiply = PRODUCT * self.read * panels(self.taps * self.written) / products;
+        self.pixels * (multiply + self.taps * TAP)
+    }
+
+    /// With so many panels of pixels; outputs come by eights. The picture is packed, and the results are turned.
+    fn shifted(&self, pixels: f64) -> f64 {
+        let products = SHIFT * self.taps * self.read / 4.0 * pixels * self.written.max(8.0);
+        products + self.pixels * (self.read / 2.0 + self.written * TURN)
     }
 
     fn fixed(&self) -> f64 {

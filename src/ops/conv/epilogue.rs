@@ -289,8 +289,8 @@ pub(super) fn add_parts(parts: &[f32], channels: usize, sums: &mut [f32]) {
 }
 
 /// As many pieces as were asked for; of nothing, empty ones.
-fn cut(numbers: &mut [f32], piece: usize, count: usize) -> Vec<&mut [f32]> {
-    let mut pieces: Vec<&mut [f32]> = numbers.chunks_mut(piece).collect();
+pub(super) fn cut<T>(numbers: &mut [T], piece: usize, count: usize) -> Vec<&mut [T]> {
+    let mut pieces: Vec<&mut [T]> = numbers.chunks_mut(piece).collect();
     pieces.resize_with(count, Default::default);
     pieces
 }

@@ -3,8 +3,10 @@
 use super::cost::{self, Algorithm, Job};
 use super::entries::{Choice, Entries, Walk};
 use super::epilogue::{GradientTail, Operands, Sums, Tail, Written, for_pieces};
+use super::few_outputs;
 use super::narrow;
 use super::wide::{Wide, widen};
+use super::windows;
 use super::winograd::Correlation;
 use super::{
     ConvData, ConvFilter, EPILOGUE_ADD, EPILOGUE_BIAS, EPILOGUE_KEEP, EPILOGUE_PRELU, Geometry, block_rows, gather,
@@ -191,6 +193,12 @@ pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
             Correlation::forward(&g, tile, &w, tail, (args.level, args.scratch)).run(&x, whole);
         }
         Algorithm::FewPixels => few_pixels(&g, (&x, &w), tail, (args.level, args.scratch), whole),
+        Algorithm::FewOutputs => few_outputs(&g, (&x, &w), tail, (args.level, args.scratch), whole),
+        Algorithm::Windows => {
+            let Written { y, before, .. } = whole;
+            let whole = Written { y, before, ..Written::default() };
+            windows::run(&g, (&x, &w), (tail.bias, tail.slope, tail.residual), args.level, whole);
+        }
         _ => multiply(&g, (&x, &w, packed), tail, args.level, whole),
     }
     y.finish();
@@ -198,12 +206,12 @@ pub(super) fn forward_host<T: Number>(mut args: HostArgs) {
 }
 
 /// Outputs that one task computes.
-const OUTPUTS: usize = 32;
+pub(super) const OUTPUTS: usize = 32;
 
 /// As inner products of the filter and the pixels, both where they lie: every tap with the pixels that it reaches.
 fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratch): (Level, &Scratch), whole: Written) {
     let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
-    let blocks = tap_blocks(g);
+    let blocks = tap_blocks(g, g.c as usize);
     scratch.of_launch(pixels * channels, |products| {
         products.par_chunks_mut(OUTPUTS * pixels).enumerate().for_each(|(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
@@ -214,12 +222,7 @@ fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratc
 }
 
 /// Finishes products whose rows, `stride` apart, are channels and whose columns are pixels.
-pub(super) fn finish_columns(
-    (products, stride): (&[f32], usize),
-    tail: Tail,
-    (pixels, channels): (usize, usize),
-    whole: Written,
-) {
+fn finish_columns((products, stride): (&[f32], usize), tail: Tail, (pixels, channels): (usize, usize), whole: Written) {
     for_pieces(whole, (pixels, channels), |_, to| {
         let mut sums = vec![0.0; channels];
         for pixel in 0..pixels {
@@ -229,20 +232,44 @@ pub(super) fn finish_columns(
     });
 }
 
-/// A block for every tap: the pixels of y whose product with it is not with the zeros around x, and the pixels of x that these read.
-fn tap_blocks(g: &Geometry) -> Vec<Block> {
-    let [h, w, c, stride, pad] = [g.h, g.w, g.c, g.stride, g.pad].map(|extent| extent as usize);
+/// Blocks for every tap and every piece of the channels, of which a pixel has `c` (f32, or words of two bf16): the pixels of y whose product
+/// with it is not with the zeros around x, and the pixels of x that these read. A piece goes through all taps before the next one comes.
+pub(super) fn tap_blocks(g: &Geometry, c: usize) -> Vec<Block> {
+    let [h, w, stride, pad] = [g.h, g.w, g.stride, g.pad].map(|extent| extent as usize);
     let read = |at: usize, tap: usize, extent: usize| (at * stride + tap).checked_sub(pad).filter(|at| *at < extent);
-    let block = |tap: usize| {
+    let block = |piece: usize, tap: usize| {
         let (p, q) = (tap / g.kw as usize, tap % g.kw as usize);
         let pixels = 0..(g.n * g.oh * g.ow) as usize;
         let columns = pixels.filter_map(|pixel| {
             let (n, i, j) = locate(pixel, g.oh as usize, g.ow as usize);
-            Some((pixel, ((n * h + read(i, p, h)?) * w + read(j, q, w)?) * c))
+            Some((pixel, ((n * h + read(i, p, h)?) * w + read(j, q, w)?) * c + piece))
         });
-        Block { depth: tap * c..(tap + 1) * c, columns: columns.collect() }
+        Block { depth: tap * c + piece..tap * c + c.min(piece + dots::DEPTH), columns: columns.collect() }
     };
-    (0..(g.kh * g.kw) as usize).map(block).collect()
+    let taps = 0..(g.kh * g.kw) as usize;
+    (0..c)
+        .step_by(dots::DEPTH)
+        .flat_map(|piece| taps.clone().map(move |tap| (piece, tap)))
+        .map(|(piece, tap)| block(piece, tap))
+        .collect()
+}
+
+/// As one matrix product of the pixels, which are read where they lie, and the filters of all taps.
+fn few_outputs(
+    g: &Geometry,
+    (x, w): (&[f32], &[f32]),
+    tail: Tail,
+    (level, scratch): (Level, &Scratch),
+    whole: Written,
+) {
+    let (c, columns, row) = (g.c as usize, few_outputs::columns(g), (g.w * g.c) as usize);
+    let extent = Extent { rows: g.w as usize, depth: c, panels: gemm::panels(columns) };
+    let mut packed = vec![0.0; gemm::packed_len(c, columns)];
+    gemm::pack_columns(&few_outputs::by_taps(g, w, c), columns, c, &mut packed);
+    few_outputs::run(g, tail, whole, (level, scratch), |line, out| {
+        let left = Left { data: &x[line * row..], row_stride: c, depth_stride: 1 };
+        gemm::multiply(level, extent, left, Right::packed(&packed, c), out, extent.panels * PANEL, false);
+    });
 }
 
 /// As one matrix product whose left matrix is gathered.

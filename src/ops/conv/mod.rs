@@ -10,7 +10,8 @@
 //! * [`forward`]: bias, PReLU and the residual sum in the epilogue.
 //! * [`data`]: gradient to x; also the forward pass of [`TransposedConv`].
 //! * [`filter`]: gradient to w and bias.
-//! * [`cost`]: which algorithm the cpu takes; `winograd` is the one with fewer multiplications.
+//! * [`cost`]: which algorithm the cpu takes; `winograd` is the one with fewer multiplications. `windows` (few channels), `few_outputs` and
+//!   `shifted` (few pixels, bf16) are forward alone.
 //! * [`epilogue`]: what happens to a finished sum, on the way forward and on the way back.
 //!
 //! Activations and filters are f32 or bf16 alike; bias, slopes, sums and the gradients to w and bias are f32 always. On a card bf16
@@ -20,11 +21,14 @@ mod cost;
 mod data;
 mod entries;
 mod epilogue;
+mod few_outputs;
 mod filter;
 mod forward;
 mod narrow;
+mod shifted;
 mod transposed;
 mod wide;
+mod windows;
 mod winograd;
 
 pub use cost::{Algorithm, Job};

@@ -63,3 +63,23 @@ impl Job for Widen<'_> {
         }
     }
 }
+
+/// Rounds to bf16 on one core. As many numbers as there are on both sides.
+pub(super) struct Narrow<'a> {
+    pub from: &'a [f32],
+    pub to: &'a mut [bf16],
+}
+
+impl Job for Narrow<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self, simd: Simd<V>) {
+        let length = self.from.len().min(self.to.len());
+        let whole = length / PANEL * PANEL;
+        for at in (0..whole).step_by(PANEL) {
+            simd.load(self.from, at).store(self.to, at);
+        }
+        for at in whole..length {
+            self.to[at] = bf16::round(self.from[at]);
+        }
+    }
+}
