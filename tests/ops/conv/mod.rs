@@ -1,10 +1,10 @@
 //! Convolution, its transpose, both gradients, and every epilogue.
 
+mod algorithms;
+
 use crate::harness::{Case, Oracle, Plain, Tensor, positions, refuses};
 use crate::number::Number;
-use hallucinet::ops::conv::{
-    self, Algorithm, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData,
-};
+use hallucinet::ops::conv::{self, Conv, ConvData, ConvFilter, GradientTail, Job, TransposedConv, TransposedConvData};
 use hallucinet::ops::prelu::PreluGradient;
 use hallucinet::ops::{Desc, Op, Type};
 use hallucinet::random::Random;
@@ -177,7 +177,7 @@ type Geometry = (Shape, usize, (usize, usize), usize, usize);
 
 /// Odd everything: tiles of 6, 12 and 24 rows and panels of 16 and 64 columns are never filled, depth passes the blocks of 256 and
 /// the pieces of 640, pixels pass the chunks of 256.
-const GEOMETRIES: [Geometry; 32] = [
+const GEOMETRIES: [Geometry; 34] = [
     (Shape::new(1, 1, 1, 1), 1, (1, 1), 1, 0),
     (Shape::new(1, 3, 1, 1), 5, (3, 3), 1, 1),
     (Shape::new(1, 3, 7, 5), 2, (1, 1), 1, 0),
@@ -194,7 +194,6 @@ const GEOMETRIES: [Geometry; 32] = [
     (Shape::new(1, 3, 8, 11), 4, (3, 5), 1, 1),
     (Shape::new(2, 3, 11, 7), 3, (3, 5), 2, 2),
     (Shape::new(1, 3, 13, 10), 5, (3, 3), 3, 1),
-    // Wide rows of few channels, which the cpu lays side by side: three channels and not, a stride, tasks of 8 rows passed.
     (Shape::new(2, 3, 11, 29), 32, (3, 3), 1, 1),
     (Shape::new(1, 2, 19, 53), 16, (3, 5), 2, 2),
     // A stride larger than the filter: some pixels of x are never read and have gradient 0. And padding alone at the border.
@@ -252,52 +251,6 @@ fn forward_equals_the_plain_loop() {
         }
         Case::new(Conv::new(stride, pad, true), tensors).check_gradient(&[0, 1, 2]);
     }
-}
-
-/// Otherwise an algorithm would not be compared with the plain loop.
-#[test]
-fn the_cases_reach_every_algorithm_of_the_cpu() {
-    let taken = |job| {
-        let each = GEOMETRIES.iter().map(move |(x, outputs, (kh, kw), stride, pad)| {
-            conv::algorithm(job, *x, Shape::new(*outputs, x.c, *kh, *kw), *stride, *pad)
-        });
-        each.collect::<Vec<_>>()
-    };
-    for job in [Job::Forward, Job::Data, Job::Filter] {
-        let [small, large] = [4, 6].map(Algorithm::Winograd);
-        let forward = [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows];
-        for algorithm in [Algorithm::Gathered, small, large, Algorithm::Phases].into_iter().chain(forward) {
-            let can = match algorithm {
-                Algorithm::Phases => job == Job::Data,
-                _ if forward.contains(&algorithm) => job == Job::Forward,
-                _ => algorithm != large || job != Job::Filter,
-            };
-            assert_eq!(taken(job).contains(&algorithm), can, "{job:?} by {algorithm:?}");
-        }
-    }
-}
-
-/// In bf16 where products are made in 16 bits: the same, and sums of several slices of 64 channels, in groups of 64 results.
-#[test]
-fn bf16_reaches_every_algorithm_and_sums_several_slices() {
-    let of = |(x, outputs, (kh, kw), stride, pad): Geometry| {
-        conv::bf16_algorithm(x, Shape::new(outputs, x.c, kh, kw), stride, pad)
-    };
-    let taken = GEOMETRIES.map(of);
-    let narrow =
-        [Algorithm::FewPixels, Algorithm::FewOutputs, Algorithm::Windows, Algorithm::Shifted, Algorithm::Fixed];
-    for algorithm in [Algorithm::Gathered].into_iter().chain(narrow) {
-        assert!(taken.contains(&algorithm), "{algorithm:?}");
-    }
-    let deep = (Shape::new(2, 80, 18, 14), 70, (3, 3), 1, 1);
-    assert_eq!(of(deep), Algorithm::Fixed);
-    let (x, w) = (deep.0, Shape::new(70, 80, 3, 3));
-    let shapes = [x, w, Shape::vector(70), Shape::vector(70), Shape { c: 70, ..x }];
-    let op = Conv { stride: 1, pad: 1, bias: true, prelu: true, add: true, keep: true };
-    let case = Case::new(op, in_type(Type::Bf16, normal("deep", &shapes), 2..4));
-    case.check();
-    // Not the slope, which meets a value beside 0 in one of two roundings and not in the other.
-    [0, 1, 2, 4].into_iter().for_each(|input| case.check_nan_at_least(input));
 }
 
 #[test]
