@@ -73,13 +73,35 @@ pub fn multiply(
     out_stride: usize,
     accumulate: bool,
 ) {
-    multiply_planes(level, Planes::ONE, extent, left, right, (out, out_stride), accumulate, || &[]);
+    multiply_planes(level, Planes::ONE, extent, left, right, (out, out_stride), accumulate, || Lines::NONE);
+}
+
+/// Cache lines that will be needed later, the first numbers of all of them: `count` of them, `step` numbers apart. Nothing is read there.
+#[derive(Clone, Copy)]
+pub struct Lines {
+    first: *const f32,
+    step: usize,
+    count: usize,
+}
+
+impl Lines {
+    pub const NONE: Lines = Lines { first: std::ptr::null(), step: 0, count: 0 };
+
+    /// All of a slice.
+    pub fn of(numbers: &[f32]) -> Self {
+        Lines { first: numbers.as_ptr(), step: PANEL, count: numbers.len().div_ceil(PANEL) }
+    }
+
+    /// One line at every `step` numbers, from `at` on. They may lie past the end of the slice.
+    pub fn every(numbers: &[f32], at: usize, step: usize, count: usize) -> Self {
+        Lines { first: numbers.as_ptr().wrapping_add(at), step, count }
+    }
 }
 
 /// As [`multiply`] for every plane: one product of the same extent after the other. `out` comes with the distance of its rows; `ahead` gives
 /// for each plane what will be needed later. It is asked for line by line between the products, which a burst of requests would hold up.
 #[allow(clippy::too_many_arguments)]
-pub fn multiply_planes<'a>(
+pub fn multiply_planes(
     level: Level,
     planes: Planes,
     extent: Extent,
@@ -87,7 +109,7 @@ pub fn multiply_planes<'a>(
     right: Right,
     (out, out_stride): (&mut [f32], usize),
     accumulate: bool,
-    mut ahead: impl FnMut() -> &'a [f32],
+    mut ahead: impl FnMut() -> Lines,
 ) {
     let Extent { rows, depth, panels } = extent;
     if rows == 0 || panels == 0 || planes.count == 0 {
@@ -110,7 +132,7 @@ pub fn multiply_planes<'a>(
     };
     let blocks = (0..planes.count).flat_map(|plane| (0..depth).step_by(DEPTH_BLOCK).map(move |from| (plane, from)));
     for (plane, from) in blocks {
-        let ahead = if from == 0 { ahead() } else { &[] };
+        let ahead = if from == 0 { ahead() } else { Lines::NONE };
         // SAFETY: the assertions above keep every element named by planes, rows, panels and depth inside its slice; `out` is
         // exclusively borrowed and shares nothing with the two others; the level is supported.
         unsafe {
@@ -123,8 +145,9 @@ pub fn multiply_planes<'a>(
                 c: out.as_mut_ptr().add(plane * planes.out),
                 strides,
                 accumulate: accumulate || from > 0,
-                ahead: ahead.as_ptr(),
-                lines: ahead.len().div_ceil(PANEL),
+                ahead: ahead.first,
+                step: ahead.step,
+                lines: ahead.count,
                 next: right.data.as_ptr().wrapping_add((plane + 1) * planes.right),
                 next_lines: if plane + 1 < planes.count { panels * depth } else { 0 },
             };

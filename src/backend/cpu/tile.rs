@@ -27,8 +27,9 @@ pub(super) struct Block {
     pub strides: Strides,
     /// Adds to `c` instead of replacing it.
     pub accumulate: bool,
-    /// Cache lines to ask for on the way, one for each depth of each tile; a few more than there are may be asked for.
+    /// Cache lines to ask for on the way, `step` numbers apart, one for each depth of each tile; a few more than there are may be asked for.
     pub ahead: *const f32,
+    pub step: usize,
     pub lines: usize,
     /// The same for the right matrix of the next product, to be brought into the first-level cache.
     pub next: *const f32,
@@ -39,9 +40,15 @@ impl Block {
     /// What is left to ask for after a tile.
     #[inline(always)]
     fn later(self) -> Block {
-        let past = self.depth.wrapping_mul(PANEL);
+        let past = |step: usize| self.depth.wrapping_mul(step);
         let [lines, next_lines] = [self.lines, self.next_lines].map(|lines| lines.saturating_sub(self.depth));
-        Block { ahead: self.ahead.wrapping_add(past), lines, next: self.next.wrapping_add(past), next_lines, ..self }
+        Block {
+            ahead: self.ahead.wrapping_add(past(self.step)),
+            lines,
+            next: self.next.wrapping_add(past(PANEL)),
+            next_lines,
+            ..self
+        }
     }
 }
 
@@ -167,7 +174,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const PANELS: usize>(block: Block, 
         let mut b = block.b;
         let c = block.c.add(row * c_row);
         // Where there is nothing to ask for, the line that is read anyway.
-        let (mut ahead, step) = if block.lines > 0 { (block.ahead, PANEL) } else { (block.b, 0) };
+        let (mut ahead, step) = if block.lines > 0 { (block.ahead, block.step) } else { (block.b, 0) };
         let (mut next, next_step) = if block.next_lines > 0 { (block.next, PANEL) } else { (block.b, 0) };
         let mut sums = [[V::zero(); PANELS]; ROWS];
         if block.accumulate {

@@ -1,7 +1,7 @@
 //! Prefetching while products are computed, which wait for no memory: runs of tensors are handed out piece by piece, one for each plane, to
 //! be asked for a cache line at a time. Decides nothing about results.
 
-use crate::backend::cpu::simd::PANEL;
+use crate::backend::cpu::gemm::{Lines, PANEL};
 
 /// Runs of memory that will be needed soon.
 pub(super) struct Ahead<'a> {
@@ -24,12 +24,12 @@ impl<'a> Ahead<'a> {
     }
 
     /// What to ask for during one plane: a third more than its share, since no piece goes past the end of a run.
-    pub fn piece(&mut self) -> &'a [f32] {
-        let Some(run) = self.runs.get_mut(self.next) else { return &[] };
+    pub fn piece(&mut self) -> Lines {
+        let Some(run) = self.runs.get_mut(self.next) else { return Lines::NONE };
         let share = (self.numbers * 4 / 3).div_ceil(self.planes).next_multiple_of(PANEL);
         let (piece, rest) = run.split_at(share.min(run.len()));
         *run = rest;
         self.next += usize::from(rest.is_empty());
-        piece
+        Lines::of(piece)
     }
 }

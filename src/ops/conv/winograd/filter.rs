@@ -5,6 +5,7 @@
 
 use super::transform::{Axis, transform};
 use super::{GROUP, padded};
+use crate::backend::cpu::gemm::Lines;
 use crate::backend::cpu::lanes::{self, Grid, GridMut, Job, Simd, Steps, transpose};
 use crate::backend::cpu::simd::{Level, PANEL, Vector, prefetch};
 use crate::shape::Shape;
@@ -161,6 +162,34 @@ pub(super) enum Source<'a> {
     Packed(&'a [f32]),
     /// The filters themselves, packed block by block on the way.
     Plain(Filters<'a>),
+}
+
+impl Source<'_> {
+    /// What to ask for while the products of one slice of filters are made, in so many pieces: the slice of so many columns and depths that
+    /// comes next. Of packed ones nothing: they lie one behind the other.
+    pub fn next_slice(
+        &self,
+        (column, depth): (usize, usize),
+        (columns, depths): (usize, usize),
+        pieces: usize,
+    ) -> impl Iterator<Item = Lines> {
+        let filters = match self {
+            Source::Plain(filters) => Some(*filters),
+            Source::Packed(_) => None,
+        };
+        filters.into_iter().flat_map(move |f| {
+            let (column, depth) = if depth < f.channels { (column, depth) } else { (column + columns, 0) };
+            let taps = 9 * columns.min(f.outputs.saturating_sub(column));
+            let lines = depths / PANEL;
+            let share = taps.div_ceil((pieces / lines).max(1)).max(1);
+            (0..lines).flat_map(move |line| {
+                let first = column * 9 * f.channels + depth + line * PANEL;
+                let piece =
+                    move |tap: usize| Lines::every(f.w, first + tap * f.channels, f.channels, share.min(taps - tap));
+                (0..taps).step_by(share).map(piece)
+            })
+        })
+    }
 }
 
 /// Transforms filters of one group for a range of depths (multiples of the panel) into `[O * O][depths][width]`, by the matrix `A`.

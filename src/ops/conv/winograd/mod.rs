@@ -29,7 +29,7 @@ mod transform;
 use super::Geometry;
 use super::epilogue::{Tail, Written};
 use crate::backend::cpu::Scratch;
-use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Planes, Right};
+use crate::backend::cpu::gemm::{self, Extent, Left, Lines, PANEL, Planes, Right};
 use crate::backend::cpu::lanes;
 use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
@@ -175,7 +175,11 @@ impl<'a> Correlation<'a> {
                     let u = &mut u[..group_len(e.planes(), depth, width)];
                     self.transform(group, from..from + depth, u);
                     let real = depth.min(e.c - from);
-                    self.multiply(0..e.planes(), (tiles, real, width), &v[from..], u, m, from > 0, || &[]);
+                    let mut next = self.filters.next_slice((group * GROUP, from + depth), (width, depth), e.planes());
+                    let size = (tiles, real, width);
+                    self.multiply(0..e.planes(), size, &v[from..], u, m, from > 0, || {
+                        next.next().unwrap_or(Lines::NONE)
+                    });
                 }
             });
         });
@@ -272,7 +276,7 @@ impl<'a> Correlation<'a> {
 
     /// The products `m[tile][k] (+)= v[tile][k] u[k]` of some planes k. The depth of `u` is padded; what is padded need not be multiplied.
     #[allow(clippy::too_many_arguments)]
-    fn multiply<'b>(
+    fn multiply(
         &self,
         range: Range<usize>,
         (tiles, depth, width): (usize, usize, usize),
@@ -280,7 +284,7 @@ impl<'a> Correlation<'a> {
         u: &[f32],
         m: &mut [f32],
         accumulate: bool,
-        ahead: impl FnMut() -> &'b [f32],
+        ahead: impl FnMut() -> Lines,
     ) {
         let e = &self.extents;
         let channels = padded(e.c);
@@ -298,14 +302,14 @@ impl<'a> Correlation<'a> {
     }
 
     /// The products of a group that is one phase or a part of it. A tap that is zero at an end makes zeros of one row or one column of planes.
-    fn multiply_phase<'b>(
+    fn multiply_phase(
         &self,
         (a, b): (usize, usize),
         size: (usize, usize, usize),
         v: &[f32],
         u: &[f32],
         m: &mut [f32],
-        mut ahead: impl FnMut() -> &'b [f32],
+        mut ahead: impl FnMut() -> Lines,
     ) {
         let (tiles, _, width) = size;
         for m in m.chunks_mut(self.extents.stride(width)).take(tiles) {
