@@ -12,6 +12,7 @@ use super::{Geometry, block_rows, locate};
 use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::lanes::Stored;
 use crate::backend::cpu::simd::Level;
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Formats, Io, Number, Op, Place, Type, bf16, formats, mismatch, part};
@@ -182,22 +183,30 @@ fn exchange_host<T: Number>(mut args: HostArgs) {
     }
 }
 
-fn data_host<T: Number>(mut args: HostArgs) {
+/// Winograd's algorithm reads and writes tensors as they are; the gathered product is f32's.
+fn data_host<T: Number + Stored>(mut args: HostArgs) {
     let g: Geometry = args.params();
     let packed = args.input::<f32>(1);
-    let [dy, residual, z] = [0, 3, 4].map(|read| widen(args.input::<T>(read)));
-    let tail = Tail { bias: &[], slope: args.input(2), residual: &residual, z: &z };
-    let (mut dx, mut before) = (Wide::new(args.output::<T>(0)), Wide::new(args.output::<T>(1)));
+    let [dy, residual, z] = [0, 3, 4].map(|read| args.input::<T>(read));
+    let tail = Tail { bias: &[], slope: args.input(2), residual, z };
+    let [y, before] = [0, 1].map(|write| args.output::<T>(write));
     let [slopes, biases] = [2, 3].map(|write| args.output::<f32>(write));
-    let whole = Written { y: dx.f32(), before: before.f32(), slopes, biases };
     let with = (args.level, args.scratch);
     match cost::algorithm(Job::Data, &g) {
-        Algorithm::Winograd(tile) => Correlation::data(&g, tile, packed, tail, with).run(&dy, whole),
-        Algorithm::Phases => Correlation::phases(&g, packed, tail, with).run(&dy, whole),
-        _ => multiply(&g, (&dy, packed), tail, args.level, whole),
+        Algorithm::Winograd(tile) => {
+            Correlation::data(&g, tile, packed, tail, with).run(dy, Written { y, before, slopes, biases });
+        }
+        Algorithm::Phases => Correlation::phases(&g, packed, tail, with).run(dy, Written { y, before, slopes, biases }),
+        _ => {
+            let [dy, residual, z] = [dy, residual, z].map(widen);
+            let tail = Tail { bias: &[], slope: tail.slope, residual: &residual, z: &z };
+            let (mut dx, mut kept) = (Wide::new(y), Wide::new(before));
+            let whole = Written { y: dx.f32(), before: kept.f32(), slopes, biases };
+            multiply(&g, (&dy, packed), tail, args.level, whole);
+            dx.finish();
+            kept.finish();
+        }
     }
-    dx.finish();
-    before.finish();
 }
 
 /// As one matrix product per phase, whose left matrix is gathered.

@@ -194,12 +194,12 @@ fn sums_host(mut args: HostArgs) {
 
 /// What the epilogue reads on the host; absent slices are empty.
 #[derive(Clone, Copy)]
-pub(super) struct Tail<'a> {
+pub(super) struct Tail<'a, T = f32> {
     pub bias: &'a [f32],
     pub slope: &'a [f32],
-    pub residual: &'a [f32],
+    pub residual: &'a [T],
     /// PReLU's input. Where it is there, PReLU's gradient is taken instead of PReLU.
-    pub z: &'a [f32],
+    pub z: &'a [T],
 }
 
 /// What the epilogue writes on the host: a piece of y and of the value kept, and sums over the pixels of the piece. Absent slices are

@@ -2,6 +2,7 @@
 //! be asked for a cache line at a time. Decides nothing about results.
 
 use crate::backend::cpu::gemm::{Lines, PANEL};
+use bytemuck::Pod;
 
 /// Runs of memory that will be needed soon.
 pub(super) struct Ahead<'a> {
@@ -18,7 +19,9 @@ impl<'a> Ahead<'a> {
         Ahead { runs: Vec::new(), next: 0, numbers: 0, planes }
     }
 
-    pub fn add(&mut self, run: &'a [f32]) {
+    pub fn add<T: Pod>(&mut self, run: &'a [T]) {
+        // A run that begins or ends inside a number of four bytes is left out.
+        let run: &[f32] = bytemuck::try_cast_slice(run).unwrap_or_default();
         self.numbers += run.len();
         self.runs.push(run);
     }

@@ -232,7 +232,7 @@ impl<A: Axis<3, O>, const O: usize> Job for Transform<'_, A, O> {
                     let taps = Steps { at: row * PANEL, row: 3 * PANEL * PANEL, column: PANEL * PANEL };
                     let at = (depth - self.depths.start + row) * width + column;
                     let target = Steps { at, row: O * plane, column: plane };
-                    transform::<A, V, 3, O>(simd, (block, taps), (self.u, target), &mut half);
+                    transform::<A, f32, V, 3, O>(simd, (block, taps), (self.u, target), &mut half);
                 }
             }
         }

@@ -117,7 +117,8 @@ impl Pair<'_> {
             let (patch, du) = rest.split_at_mut(sizes[2]);
             for from in tiles.clone().step_by(BLOCK) {
                 let block = from..(from + BLOCK).min(tiles.end);
-                let windows = input_tiles::<Input, 6>(e, x, (self.group * GROUP, columns), block.clone(), patch, v);
+                let windows =
+                    input_tiles::<Input, f32, 6>(e, x, (self.group * GROUP, columns), block.clone(), patch, v);
                 lanes::run(self.level, windows);
                 lanes::run(self.level, gradient_tiles(e, dy, (self.outputs * GROUP, rows), block.clone(), patch, w));
                 let planes =
@@ -162,7 +163,7 @@ impl Job for Back<'_> {
             let target = Steps { at: 0, row: 3 * columns, column: columns };
             for channel in (0..columns).step_by(PANEL) {
                 let (from, to) = (source.after(channel), target.after(channel));
-                transform::<FilterTransposed, V, 6, 3>(simd, (self.du, from), (filter, to), &mut half);
+                transform::<FilterTransposed, f32, V, 6, 3>(simd, (self.du, from), (filter, to), &mut half);
             }
         }
     }

@@ -30,7 +30,7 @@ use super::Geometry;
 use super::epilogue::{Tail, Written};
 use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{self, Extent, Left, Lines, PANEL, Planes, Right};
-use crate::backend::cpu::lanes;
+use crate::backend::cpu::lanes::{self, Stored};
 use crate::backend::cpu::simd::Level;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
@@ -106,38 +106,38 @@ pub(super) fn pack_phases(g: &Geometry, w: &[f32], packed: &mut [f32]) {
 }
 
 /// One use of the algorithm.
-pub(super) struct Correlation<'a> {
+pub(super) struct Correlation<'a, T = f32> {
     extents: Extents,
     filters: Source<'a>,
-    finish: Finish<'a>,
+    finish: Finish<'a, T>,
     level: Level,
     scratch: &'a Scratch,
 }
 
-impl<'a> Correlation<'a> {
+impl<'a, T: Stored> Correlation<'a, T> {
     /// y from x, with the filter as it is.
-    pub fn forward(g: &Geometry, tile: usize, w: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+    pub fn forward(g: &Geometry, tile: usize, w: &'a [f32], tail: Tail<'a, T>, args: (Level, &'a Scratch)) -> Self {
         let filters = Filters { w, outputs: g.o as usize, channels: g.c as usize, transposed: false };
         Self::new(forward_extents(g, tile), Source::Plain(filters), tail, args)
     }
 
     /// dx from dy, with the filter as [`pack_data`] packed it.
-    pub fn data(g: &Geometry, tile: usize, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+    pub fn data(g: &Geometry, tile: usize, packed: &'a [f32], tail: Tail<'a, T>, args: (Level, &'a Scratch)) -> Self {
         Self::new(data_extents(g, tile), Source::Packed(packed), tail, args)
     }
 
     /// dx from dy for a filter of 4x4 at stride 2, padded by one, as [`pack_phases`] packed it.
-    pub fn phases(g: &Geometry, packed: &'a [f32], tail: Tail<'a>, args: (Level, &'a Scratch)) -> Self {
+    pub fn phases(g: &Geometry, packed: &'a [f32], tail: Tail<'a, T>, args: (Level, &'a Scratch)) -> Self {
         Self::new(phase_extents(g), Source::Packed(packed), tail, args)
     }
 
-    fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a>, (level, scratch): (Level, &'a Scratch)) -> Self {
+    fn new(extents: Extents, filters: Source<'a>, tail: Tail<'a, T>, (level, scratch): (Level, &'a Scratch)) -> Self {
         let finish = Finish::new(tail.bias, tail.slope, tail.residual, tail.z, extents.kept);
         Correlation { extents, filters, finish, level, scratch }
     }
 
     /// Computes y from x, and whatever else the epilogue writes.
-    pub fn run(&self, x: &[f32], to: Written) {
+    pub fn run(&self, x: &[T], to: Written<T>) {
         let e = &self.extents;
         let floats: usize =
             (0..self.groups()).map(|group| group_len(e.planes(), padded(e.c), group_width(e.o, group))).sum();
@@ -156,7 +156,7 @@ impl<'a> Correlation<'a> {
 
     /// Few tiles: all of them in three steps, each cut its own way. Filters are transformed where they are used, a slice of the depth
     /// at a time, and never leave the cache.
-    fn few(&self, x: &[f32], to: Written, memory: &mut [f32]) {
+    fn few(&self, x: &[T], to: Written<T>, memory: &mut [f32]) {
         let e = &self.extents;
         let (channels, tiles) = (padded(e.c), e.tiles());
         let (v, m) = memory.split_at_mut(tiles * e.stride(channels));
@@ -196,7 +196,7 @@ impl<'a> Correlation<'a> {
     }
 
     /// Many tiles: filters are transformed once, then a few tiles at a time go all the way, in the cache of one core.
-    fn many(&self, x: &[f32], to: Written, u: &mut [f32]) {
+    fn many(&self, x: &[T], to: Written<T>, u: &mut [f32]) {
         let e = &self.extents;
         let channels = padded(e.c);
         let whole = group_len(e.planes(), channels, GROUP);
@@ -214,7 +214,7 @@ impl<'a> Correlation<'a> {
         let block = whole_piece.div_ceil(whole_piece.div_ceil(block)).next_multiple_of(6);
         let (v_len, m_len) = (block * e.stride(channels), block * e.stride(GROUP));
         let patch_len = (e.planes() * channels).max(PATCH);
-        let large = 4 * (x.len() + to.y.len()) > LARGE;
+        let large = size_of::<T>() * (x.len() + to.y.len()) > LARGE;
         for_strips(e, to, strips, |piece| {
             self.scratch.of_worker(v_len + m_len + patch_len, |memory| {
                 let (v, rest) = memory.split_at_mut(v_len);
@@ -240,7 +240,7 @@ impl<'a> Correlation<'a> {
     }
 
     /// What will be read and written next in memory: the windows of the tiles after these, and where these go.
-    fn look_ahead<'b>(&'b self, x: &'b [f32], piece: &'b Piece, tiles: &Range<usize>, ahead: &mut Ahead<'b>) {
+    fn look_ahead<'b>(&'b self, x: &'b [T], piece: &'b Piece<T>, tiles: &Range<usize>, ahead: &mut Ahead<'b>) {
         let e = &self.extents;
         let next = tiles.end..(tiles.end + tiles.len()).min(e.tiles());
         e.window_rows(next, |row| ahead.add(&x[row]));
@@ -254,12 +254,13 @@ impl<'a> Correlation<'a> {
         });
     }
 
-    fn windows(&self, x: &[f32], tiles: Range<usize>, patch: &mut [f32], v: &mut [f32]) {
+    fn windows(&self, x: &[T], tiles: Range<usize>, patch: &mut [f32], v: &mut [f32]) {
         let (e, all) = (&self.extents, (0, padded(self.extents.c)));
+        let patch = bytemuck::cast_slice_mut(patch);
         if e.tile == LARGE_TILE {
-            lanes::run(self.level, input_tiles::<LargeInput, 8>(e, x, all, tiles, patch, v));
+            lanes::run(self.level, input_tiles::<LargeInput, T, 8>(e, x, all, tiles, patch, v));
         } else {
-            lanes::run(self.level, input_tiles::<Input, 6>(e, x, all, tiles, patch, v));
+            lanes::run(self.level, input_tiles::<Input, T, 6>(e, x, all, tiles, patch, v));
         }
     }
 
@@ -325,7 +326,7 @@ impl<'a> Correlation<'a> {
         }
     }
 
-    fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece) {
+    fn finish(&self, m: &[f32], tiles: Range<usize>, group: usize, patch: &mut [f32], piece: &mut Piece<T>) {
         let width = group_width(self.extents.o, group);
         let (extents, finish) = (&self.extents, &self.finish);
         if extents.tile == LARGE_TILE {

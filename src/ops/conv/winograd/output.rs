@@ -43,9 +43,9 @@ pub(super) struct Piece<'a, T = f32> {
     to: Written<'a, T>,
 }
 
-impl Piece<'_> {
+impl<T> Piece<'_, T> {
     /// A range of y in what the piece writes: y, and the value kept where there is one.
-    pub fn written(&self, row: Range<usize>) -> [&[f32]; 2] {
+    pub fn written(&self, row: Range<usize>) -> [&[T]; 2] {
         let row = row.start - self.first..row.end - self.first;
         [&*self.to.y, &*self.to.before].map(|tensor| tensor.get(row.clone()).unwrap_or_default())
     }

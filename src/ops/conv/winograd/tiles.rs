@@ -165,21 +165,21 @@ pub(super) struct Pictures<'a, T = f32> {
 }
 
 /// Transforms windows of `I` x `I` pixels, one for each tile, into `[tile][O * O][width]`. Needs a patch of `I * I * width` numbers.
-pub(super) struct TileTransform<'a, A, const I: usize, const O: usize> {
+pub(super) struct TileTransform<'a, A, T, const I: usize, const O: usize> {
     axis: PhantomData<A>,
     extents: &'a Extents,
-    pictures: Pictures<'a>,
+    pictures: Pictures<'a, T>,
     tiles: Range<usize>,
-    patch: &'a mut [f32],
+    patch: &'a mut [T],
     v: &'a mut [f32],
 }
 
-impl<'a, A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'a, A, I, O> {
+impl<'a, A: Axis<I, O>, T: Stored, const I: usize, const O: usize> TileTransform<'a, A, T, I, O> {
     fn new(
         extents: &'a Extents,
-        pictures: Pictures<'a>,
+        pictures: Pictures<'a, T>,
         tiles: Range<usize>,
-        patch: &'a mut [f32],
+        patch: &'a mut [T],
         v: &'a mut [f32],
     ) -> Self {
         TileTransform { axis: PhantomData, extents, pictures, tiles, patch, v }
@@ -187,14 +187,14 @@ impl<'a, A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'a, A, I, 
 }
 
 /// The windows of x that tiles read, by the matrix `A`.
-pub(super) fn input_tiles<'a, A: Axis<I, I>, const I: usize>(
+pub(super) fn input_tiles<'a, A: Axis<I, I>, T: Stored, const I: usize>(
     e: &'a Extents,
-    x: &'a [f32],
+    x: &'a [T],
     (first, width): (usize, usize),
     tiles: Range<usize>,
-    patch: &'a mut [f32],
+    patch: &'a mut [T],
     v: &'a mut [f32],
-) -> TileTransform<'a, A, I, I> {
+) -> TileTransform<'a, A, T, I, I> {
     let pictures = Pictures { numbers: x, h: e.h, w: e.w, c: e.c, pad: e.pad, first, width };
     TileTransform::new(e, pictures, tiles, patch, v)
 }
@@ -207,12 +207,12 @@ pub(super) fn gradient_tiles<'a>(
     tiles: Range<usize>,
     patch: &'a mut [f32],
     v: &'a mut [f32],
-) -> TileTransform<'a, OutputTransposed, 4, 6> {
+) -> TileTransform<'a, OutputTransposed, f32, 4, 6> {
     let pictures = Pictures { numbers: dy, h: e.oh, w: e.ow, c: e.o, pad: 0, first, width };
     TileTransform::new(e, pictures, tiles, patch, v)
 }
 
-impl<A: Axis<I, O>, const I: usize, const O: usize> Job for TileTransform<'_, A, I, O> {
+impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> Job for TileTransform<'_, A, T, I, O> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         // Most work has 64 channels. Written as a constant, they make constants of the places of a tile's numbers.
@@ -225,7 +225,7 @@ impl<A: Axis<I, O>, const I: usize, const O: usize> Job for TileTransform<'_, A,
     }
 }
 
-impl<A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'_, A, I, O> {
+impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> TileTransform<'_, A, T, I, O> {
     /// Every tile, whose `width` channels are some of `channels`.
     #[inline(always)]
     fn each<V: Vector>(self, simd: Simd<V>, width: usize, channels: usize) {
@@ -235,7 +235,7 @@ impl<A: Axis<I, O>, const I: usize, const O: usize> TileTransform<'_, A, I, O> {
         for (tile, v) in self.tiles.clone().zip(self.v.chunks_mut(O * O * plane(width))) {
             let (from, steps) = pictures.window::<I>(self.extents.place(tile), self.patch);
             for channel in (0..width).step_by(PANEL) {
-                transform::<A, V, I, O>(simd, (from, steps.after(channel)), (v, target.after(channel)), &mut half);
+                transform::<A, T, V, I, O>(simd, (from, steps.after(channel)), (v, target.after(channel)), &mut half);
             }
         }
     }

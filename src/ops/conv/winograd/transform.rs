@@ -126,13 +126,13 @@ pub(super) fn columns<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const
 
 /// The two-dimensional transform from one slice to another.
 #[inline(always)]
-pub(super) fn transform<A: Axis<I, O>, V: Vector, const I: usize, const O: usize>(
+pub(super) fn transform<A: Axis<I, O>, T: Stored, V: Vector, const I: usize, const O: usize>(
     simd: Simd<V>,
-    (from, source): (&[f32], Steps),
+    (from, source): (&[T], Steps),
     (to, target): (&mut [f32], Steps),
     half: &mut [[Lanes<V>; I]; O],
 ) {
-    columns::<A, f32, V, I, O>(simd, (from, source), half);
+    columns::<A, T, V, I, O>(simd, (from, source), half);
     let mut grid = GridMut::new(to, target, O, O);
     for (i, row) in half.iter().enumerate() {
         for (j, lanes) in A::apply(simd, *row).into_iter().enumerate() {
