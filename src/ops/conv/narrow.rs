@@ -9,7 +9,7 @@ use super::epilogue::{Tail, Written, cut};
 use super::few_outputs;
 use super::forward::{self, OUTPUTS, tap_blocks};
 use super::shifted;
-use super::wide::{Narrow, Widen, widen};
+use super::wide::{Convert, widen};
 use super::windows;
 use super::winograd::Fixed;
 use crate::backend::cpu::dots::{self, Rows};
@@ -89,15 +89,15 @@ fn few_outputs(
     let right = Words { data: bytemuck::cast_slice(&packed), outer: words * PANEL, depth: PANEL };
     let [mut y, mut before, mut wide] =
         [whole.y.len(), whole.before.len(), residual.len()].map(|length| vec![0.0; length]);
-    lanes::run(level, Widen { from: residual, to: &mut wide });
+    lanes::run(level, Convert { from: residual, to: &mut wide });
     let tail = Tail { bias, slope, residual: &wide, z: &[] };
     let to = Written { y: &mut y, before: &mut before, ..Written::default() };
     few_outputs::run(g, tail, to, (level, scratch), |line, out| {
         let left = Words { data: &x[line * row..], outer: words, depth: 1 };
         pairs::multiply_bf16(level, extent, [left, right], Target { out, stride, accumulate: false });
     });
-    lanes::run(level, Narrow { from: &y, to: whole.y });
-    lanes::run(level, Narrow { from: &before, to: whole.before });
+    lanes::run(level, Convert { from: &y, to: whole.y });
+    lanes::run(level, Convert { from: &before, to: whole.before });
 }
 
 /// Products whose rows, `stride` apart, are channels; in them every pixel has its place.
@@ -128,7 +128,7 @@ impl Products<'_> {
                 .map(|length| vec![0.0; length]);
             let [sums, wide_y, wide_before, wide_residual] = &mut wide;
             if !residual.is_empty() {
-                lanes::run(level, Widen { from: &residual[first..], to: wide_residual });
+                lanes::run(level, Convert { from: &residual[first..], to: wide_residual });
             }
             self.turn(piece * PIECE, channels, sums);
             let tail = Tail { bias, slope, residual: wide_residual, z: &[] };
@@ -136,8 +136,8 @@ impl Products<'_> {
             for (pixel, sums) in sums.chunks_exact(channels).enumerate() {
                 tail.finish(sums, pixel * channels, to.pixel(pixel, channels));
             }
-            lanes::run(level, Narrow { from: wide_y, to: y });
-            lanes::run(level, Narrow { from: wide_before, to: before });
+            lanes::run(level, Convert { from: wide_y, to: y });
+            lanes::run(level, Convert { from: wide_before, to: before });
         });
     }
 

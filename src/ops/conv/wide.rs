@@ -4,9 +4,9 @@
 //! of convolutions.
 
 use crate::backend::cpu::gemm::PANEL;
-use crate::backend::cpu::lanes::{Job, Simd};
+use crate::backend::cpu::lanes::{Job, Simd, Stored};
 use crate::backend::cpu::simd::Vector;
-use crate::ops::{Number, Type, bf16};
+use crate::ops::{Number, Type};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -44,13 +44,13 @@ impl<'a, T: Number> Wide<'a, T> {
     }
 }
 
-/// Widens bf16 on one core; exact. As many numbers as there are on both sides.
-pub(super) struct Widen<'a> {
-    pub from: &'a [bf16],
-    pub to: &'a mut [f32],
+/// Numbers of one format in the other, on one core: widening is exact, rounding is to nearest. As many as there are on both sides.
+pub(super) struct Convert<'a, A, B> {
+    pub from: &'a [A],
+    pub to: &'a mut [B],
 }
 
-impl Job for Widen<'_> {
+impl<A: Number + Stored, B: Number + Stored> Job for Convert<'_, A, B> {
     #[inline(always)]
     fn run<V: Vector>(self, simd: Simd<V>) {
         let length = self.from.len().min(self.to.len());
@@ -59,27 +59,7 @@ impl Job for Widen<'_> {
             simd.load(self.from, at).store(self.to, at);
         }
         for at in whole..length {
-            self.to[at] = self.from[at].widen();
-        }
-    }
-}
-
-/// Rounds to bf16 on one core. As many numbers as there are on both sides.
-pub(super) struct Narrow<'a> {
-    pub from: &'a [f32],
-    pub to: &'a mut [bf16],
-}
-
-impl Job for Narrow<'_> {
-    #[inline(always)]
-    fn run<V: Vector>(self, simd: Simd<V>) {
-        let length = self.from.len().min(self.to.len());
-        let whole = length / PANEL * PANEL;
-        for at in (0..whole).step_by(PANEL) {
-            simd.load(self.from, at).store(self.to, at);
-        }
-        for at in whole..length {
-            self.to[at] = bf16::round(self.from[at]);
+            self.to[at] = B::round(self.from[at].widen());
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::backend::cpu::simd::Level;
 use crate::ops::bf16;
 use crate::ops::conv::Geometry;
 use crate::ops::conv::epilogue::Written;
-use crate::ops::conv::wide::Widen;
+use crate::ops::conv::wide::Convert;
 use rayon::prelude::*;
 use std::marker::PhantomData;
 
@@ -71,7 +71,7 @@ impl<'a> Fixed<'a> {
         self.scratch.of_launch(filters + self.w.len(), |memory| {
             let (u, w) = memory.split_at_mut(filters);
             w.par_chunks_mut(WIDENED).zip(self.w.par_chunks(WIDENED)).for_each(|(to, from)| {
-                lanes::run(self.level, Widen { from, to });
+                lanes::run(self.level, Convert { from, to });
             });
             let (w, channels) = (&*w, padded(e.c));
             u.par_chunks_mut(FILTERS).enumerate().for_each(|(unit, u)| self.transform(w, unit, u));

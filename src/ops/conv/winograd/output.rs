@@ -137,6 +137,7 @@ impl<A: Axis<I, O>, T: Stored, const I: usize, const O: usize> OutputTiles<'_, '
         let e = self.extents;
         let mut half = [[simd.splat(0.0); I]; O];
         for run in e.runs_of(self.group, width) {
+            // A run that is the whole group, in numbers that are constants where `width` is one.
             let run = if width == channels { Run { from: 0, width, ..run } } else { run };
             for (index, tile) in self.tiles.clone().enumerate() {
                 let m = &self.m[index * I * I * plane(width) + run.from..];
