@@ -2,7 +2,7 @@
 
 use hallucinet::backend::Choice;
 use hallucinet::checkpoint::EVENTS_FILE;
-use hallucinet::data::synth;
+use hallucinet::data::synth::{self, World};
 use hallucinet::model::config::{Config, Overrides};
 use hallucinet::tasks::{Context, Listener, train};
 use hallucinet::{Error, Result};
@@ -51,7 +51,7 @@ fn with_context<T>(stopping: bool, work: impl FnOnce(&Context) -> T) -> T {
 
 fn faces(folder: &Path) -> PathBuf {
     let data = folder.join("faces");
-    synth::write(&data, 4, 3, 1, &|_| Ok(())).unwrap();
+    synth::write(&data, World::strangers(1), 4, 3, &|_| Ok(())).unwrap();
     data
 }
 

@@ -52,8 +52,8 @@ pub fn ablate(given: args::Ablate) -> Result<ablate::Request> {
 }
 
 pub fn synth(given: args::Synth, seed: Option<u64>) -> synth::Request {
-    let args::Synth { out, identities, images, sheet } = given;
-    synth::Request { out, identities, images, seed: seed.unwrap_or(SEED), sheet }
+    let args::Synth { out, identities, images, siblings, sheet } = given;
+    synth::Request { out, identities, images, seed: seed.unwrap_or(SEED), siblings, sheet }
 }
 
 pub fn pack(given: args::Pack) -> pack::Request {

@@ -1,7 +1,7 @@
 //! Sum of two tensors of one shape: the residual add, and how gradients of a value with several users come together.
 
 use crate::backend::Launch;
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Formats, Gradient, Io, Number, Op, Operand, flat, formats, mismatch};
 use rayon::prelude::*;
@@ -45,7 +45,7 @@ const PIECE: usize = 1 << 15;
 fn add_host<N: Number>(mut args: HostArgs) {
     let (a, b) = (args.input::<N>(0), args.input::<N>(1));
     let y = args.output::<N>(0);
-    y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE)).for_each(|((y, a), b)| {
+    team::each(y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE)), |((y, a), b)| {
         y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = N::round(a.widen() + b.widen()));
     });
 }

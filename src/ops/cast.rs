@@ -3,7 +3,7 @@
 //! The copies of the filters that bf16 convolutions read are made by this op at the start of a step. A rounding has no useful
 //! derivative of its own; its gradient is that of the identity, cast back.
 
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Gradient, Io, Number, Op, Operand, Type, bf16, flat, mismatch};
@@ -57,7 +57,7 @@ const PIECE: usize = 1 << 15;
 fn cast_host<From: Number, To: Number>(mut args: HostArgs) {
     let x = args.input::<From>(0);
     let y = args.output::<To>(0);
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| {
+    team::each(y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)), |(y, x)| {
         y.iter_mut().zip(x).for_each(|(y, x)| *y = To::round(x.widen()));
     });
 }

@@ -13,6 +13,7 @@ use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::dots::{self, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{
@@ -273,14 +274,14 @@ fn forward_host<N: Number>(mut args: HostArgs) {
     if N::TYPE == Type::Bf16 && level.multiplies_bf16() && k.is_multiple_of(2) {
         let (x, w, words) = (args.input::<u32>(0), args.input::<u32>(1), k / 2);
         let blocks = dots::blocks(words, n);
-        tasks.for_each(|(task, out)| {
+        team::each(tasks, |(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * words..], stride: words, count: out.len() / n };
             dots::multiply_pairs(level, rows, x, &blocks, n, out);
         });
     } else {
         let (x, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
         let blocks = dots::blocks(k, n);
-        tasks.for_each(|(task, out)| {
+        team::each(tasks, |(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * k..], stride: k, count: out.len() / n };
             dots::multiply(level, rows, &x, &blocks, n, out);
         });
@@ -300,7 +301,7 @@ fn data_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.rows as usize, product.columns as usize, product.depth as usize);
     let (dy, w) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
-    args.output::<f32>(0)[..n * k].par_chunks_mut(OUTPUTS * k).enumerate().for_each(|(task, dx)| {
+    team::each(args.output::<f32>(0)[..n * k].par_chunks_mut(OUTPUTS * k).enumerate(), |(task, dx)| {
         let first = task * OUTPUTS;
         let rows = OUTPUTS.min(n - first);
         let left = Left { data: &dy[first * o..], row_stride: o, depth_stride: 1 };
@@ -327,7 +328,7 @@ fn filter_host<N: Number>(mut args: HostArgs) {
     let product: Product = args.params();
     let (n, k, o) = (product.depth as usize, product.columns as usize, product.rows as usize);
     let (dy, x) = (wide(args.input::<N>(0)), wide(args.input::<N>(1)));
-    args.output::<f32>(0).par_chunks_mut(OUTPUTS * k).enumerate().for_each(|(task, dw)| {
+    team::each(args.output::<f32>(0).par_chunks_mut(OUTPUTS * k).enumerate(), |(task, dw)| {
         let rows = dw.len() / k;
         let left = Left { data: &dy[task * OUTPUTS..], row_stride: 1, depth_stride: o };
         whole_and_rest(args.level, Extent { rows, depth: n, panels: k / PANEL }, left, &x, k, dw);

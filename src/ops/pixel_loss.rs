@@ -1,6 +1,6 @@
 //! Pixel loss: `L = sum over all pixels and channels of (y - t)^2 / (2 M)`, M the batch (Caffe's EuclideanLoss), in network units.
 
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Gradient, Io, Number, Op, Operand, Type, bf16, elementwise, mismatch, one_block};
@@ -98,7 +98,7 @@ fn loss_host<Y: Number, T: Number>(mut args: HostArgs) {
     let (dy, sums) = (args.output::<Y>(0), args.output::<f64>(1));
     let scale = weight / n as f32;
     let tasks = dy.par_chunks_mut(PIECE).zip(sums.par_iter_mut());
-    tasks.zip(y.par_chunks(PIECE).zip(target.par_chunks(PIECE))).for_each(|((dy, sum), (y, target))| {
+    team::each(tasks.zip(y.par_chunks(PIECE).zip(target.par_chunks(PIECE))), |((dy, sum), (y, target))| {
         *sum = 0.0;
         for (dy, (y, target)) in dy.iter_mut().zip(y.iter().zip(target)) {
             let difference = y.widen() - target.widen();

@@ -1,7 +1,7 @@
 //! From pictures to numbers: moving and mirroring u8 pixels and bringing them to network units, `(u8 - 127.5) / 128`.
 
 use crate::backend::Launch;
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::error::Result;
 use crate::ops::{Desc, Formats, Io, Number, Op, Type, elementwise, flat, formats, mismatch};
 use crate::shape::Shape;
@@ -95,7 +95,7 @@ fn augment_host<N: Number>(mut args: HostArgs) {
     let (pixels, moves) = (args.reads[0], args.input::<i32>(1));
     let (moved, out) = (args.output::<u8>(0), args.output::<N>(1));
     let rows = moved.par_chunks_exact_mut(row).zip(out.par_chunks_exact_mut(row));
-    rows.enumerate().for_each(|(index, (moved, out))| {
+    team::each(rows.enumerate(), |(index, (moved, out))| {
         let (picture, y) = (index / height, index % height);
         let [mirror, down, right] = [0, 1, 2].map(|which| moves[3 * picture + which]);
         let from = &pixels[(picture * height + inside(y, down, height)) * row..][..row];

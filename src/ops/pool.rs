@@ -5,6 +5,7 @@ use crate::backend::Launch;
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::lanes::{self, Job, Simd};
 use crate::backend::cpu::simd::Vector;
+use crate::backend::cpu::team;
 use crate::error::Result;
 use crate::ops::{Desc, Formats, Gradient, Io, Number, Op, Operand, Type, elementwise, formats, mismatch};
 use crate::shape::Shape;
@@ -105,7 +106,8 @@ fn forward_host<N: Number>(mut args: HostArgs) {
     let x = args.input::<N>(0);
     let (y, index) = (args.output::<N>(0), args.output::<u8>(1));
     let (oh, ow) = (h / 2, w / 2);
-    y.par_chunks_mut(ow * c).zip(index.par_chunks_mut(ow * c)).enumerate().for_each(|(row, (y, index))| {
+    let rows = y.par_chunks_mut(ow * c).zip(index.par_chunks_mut(ow * c));
+    team::each(rows.enumerate(), |(row, (y, index))| {
         let (top, bottom) = x[(row / oh * h + row % oh * 2) * w * c..][..2 * w * c].split_at(w * c);
         lanes::run(args.level, ForwardRow { top, bottom, channels: c, y, index });
     });
@@ -159,7 +161,7 @@ fn backward_host<N: Number>(mut args: HostArgs) {
     let (h, w, c) = (h as usize, w as usize, c as usize);
     let (dy, index) = (args.input::<N>(0), args.reads[1]);
     let (oh, row) = (h / 2, w / 2 * c);
-    args.output::<N>(0).par_chunks_mut(w * c).enumerate().for_each(|(line, dx)| {
+    team::each(args.output::<N>(0).par_chunks_mut(w * c).enumerate(), |(line, dx)| {
         let (n, y) = (line / h, line % h);
         if y / 2 == oh {
             return dx.fill(N::zeroed());

@@ -2,7 +2,7 @@
 //!
 //! `y = x` where `x > 0`, else `slope[c] * x`. At 0 the gradient is the slope's, as in Caffe and PyTorch.
 
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Formats, Gradient, Io, Number, Op, Operand, elementwise, formats, mismatch};
@@ -136,7 +136,7 @@ fn forward_host<N: Number>(mut args: HostArgs) {
     let (x, slope) = (args.input::<N>(0), args.input::<f32>(1));
     let y = args.output::<N>(0);
     let piece = PIXELS * channels;
-    y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
+    team::each(y.par_chunks_mut(piece).zip(x.par_chunks(piece)), |(y, x)| {
         for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
             y.iter_mut().zip(x).zip(slope).for_each(|((y, x), slope)| *y = N::round(prelu(x.widen(), *slope)));
         }
@@ -149,7 +149,7 @@ fn backward_host<N: Number>(mut args: HostArgs) {
     let (dx, partials) = (args.output::<N>(0), args.output::<f32>(1));
     let piece = PIXELS * channels;
     let tasks = dx.par_chunks_mut(piece).zip(partials.par_chunks_mut(channels));
-    tasks.zip(dy.par_chunks(piece).zip(x.par_chunks(piece))).for_each(|((dx, sums), (dy, x))| {
+    team::each(tasks.zip(dy.par_chunks(piece).zip(x.par_chunks(piece))), |((dx, sums), (dy, x))| {
         sums.fill(0.0);
         let pixels = dy.chunks_exact(channels).zip(x.chunks_exact(channels));
         for (dx, (dy, x)) in dx.chunks_exact_mut(channels).zip(pixels) {

@@ -9,6 +9,7 @@ use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::PANEL;
 use crate::backend::cpu::lanes::{self, Job, Lanes, Simd, Stored, transpose};
 use crate::backend::cpu::simd::Vector;
+use crate::backend::cpu::team;
 use crate::backend::{Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{Desc, Formats, Gradient, Io, Number, Op, Operand, Type, elementwise, formats, mismatch, part, whole};
@@ -420,7 +421,7 @@ fn resize_host<N: Number + Stored>(mut args: HostArgs) {
         pieces.map(move |(y, rows)| (x, y, rows))
     });
     let strips: Vec<_> = strips.collect();
-    strips.into_par_iter().for_each(|(x, y, rows)| {
+    team::each(strips.into_par_iter(), |(x, y, rows)| {
         lanes::run(args.level, Strip { x, row, c, rows, columns: &columns, y });
     });
 }
@@ -434,9 +435,6 @@ fn degrade_host(mut args: HostArgs) {
     let out = args.output::<u8>(0);
     // The extents were checked when the graph was built, so neither call can fail.
     let Ok(resampler) = Resampler::new(FLAVOURS[flavour as usize], from, to) else { return };
-    out.par_chunks_exact_mut(to.0 * to.1 * 3).zip(pixels.par_chunks_exact(from.0 * from.1 * 3)).for_each(
-        |(to, from)| {
-            let _ = resampler.run(from, to);
-        },
-    );
+    let pictures = out.par_chunks_exact_mut(to.0 * to.1 * 3).zip(pixels.par_chunks_exact(from.0 * from.1 * 3));
+    team::each(pictures, |(to, from)| _ = resampler.run(from, to));
 }

@@ -1,7 +1,7 @@
 //! What a device can do at most: a copy, multiply-adds in registers, tensor-core products in registers. No network uses these ops; how
 //! fast others are is measured by them.
 
-use crate::backend::cpu::{HostArgs, chains};
+use crate::backend::cpu::{HostArgs, chains, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Io, Op, Type, bf16, elementwise, flat, mismatch};
@@ -131,7 +131,7 @@ const PIECE: usize = 3 << 14;
 
 fn copy_host(mut args: HostArgs) {
     let (x, y) = (args.input::<f32>(0), args.output::<f32>(0));
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| y.copy_from_slice(x));
+    team::each(y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)), |(y, x)| y.copy_from_slice(x));
 }
 
 fn chains_host(mut args: HostArgs) {
@@ -139,7 +139,7 @@ fn chains_host(mut args: HostArgs) {
     let (x, y, level) = (args.input::<f32>(0), args.output::<f32>(0), args.level);
     // Short pieces: few numbers with many turns are to occupy every core.
     let piece = PIECE / 16;
-    y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
+    team::each(y.par_chunks_mut(piece).zip(x.par_chunks(piece)), |(y, x)| {
         y.copy_from_slice(x);
         chains::run(level, y, turns, factor, term);
     });
@@ -149,7 +149,7 @@ fn tiles_host(mut args: HostArgs) {
     let TileParams { turns, .. } = args.params();
     let (x, w) = (args.input::<bf16>(0), args.input::<bf16>(1));
     let y = args.output::<f32>(0);
-    y.par_chunks_mut(COLUMNS).zip(x.par_chunks(DEPTH)).for_each(|(y, x)| {
+    team::each(y.par_chunks_mut(COLUMNS).zip(x.par_chunks(DEPTH)), |(y, x)| {
         for (y, w) in y.iter_mut().zip(w.chunks_exact(DEPTH)) {
             let product = |sum: f32| x.iter().zip(w).fold(sum, |sum, (x, w)| sum + x.to_f32() * w.to_f32());
             *y = (0..turns).fold(0.0, |sum, _| product(sum));

@@ -5,7 +5,7 @@
 //!
 //! A step whose norm is not finite changes nothing, so that the last good weights survive for the error report.
 
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Io, Op, Type, elementwise, mismatch, one_block};
@@ -135,7 +135,7 @@ impl Op for Sgd {
 fn norm_host(mut args: HostArgs) {
     let gradients = args.input::<f32>(0);
     let sums = args.output::<f64>(0);
-    sums.par_iter_mut().zip(gradients.par_chunks(PIECE)).for_each(|(sum, gradients)| {
+    team::each(sums.par_iter_mut().zip(gradients.par_chunks(PIECE)), |(sum, gradients)| {
         // Sixteen sums side by side, in an order that does not depend on the processor, are what vectors can do.
         let (wholes, rest) = gradients.as_chunks::<16>();
         let mut sums = [0f64; 16];
@@ -170,7 +170,7 @@ fn sgd_host(mut args: HostArgs) {
         let decay = segment.decay_mult * weight_decay;
         let scale = if segment.clipped == 1 { clipping } else { 1.0 };
         let pieces = weights.par_chunks_mut(PIECE).zip(velocities.par_chunks_mut(PIECE));
-        pieces.zip(gradients.par_chunks(PIECE)).for_each(|((weights, velocities), gradients)| {
+        team::each(pieces.zip(gradients.par_chunks(PIECE)), |((weights, velocities), gradients)| {
             for ((w, v), g) in weights.iter_mut().zip(velocities).zip(gradients) {
                 *v = momentum * *v + rate * (scale * g + decay * *w);
                 *w -= *v;

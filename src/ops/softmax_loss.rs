@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy in one kernel: `L = mean over the batch of -log softmax(z)[label]`.
 
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Gradient, Io, Op, Operand, Type, elementwise, mismatch, one_block};
@@ -75,7 +75,7 @@ fn loss_host(mut args: HostArgs) {
     let (dz, losses) = (args.output::<f32>(0), args.output::<f64>(1));
     let (classes, scale) = (classes as usize, weight / n as f32);
     let rows = dz.par_chunks_exact_mut(classes).zip(losses.par_iter_mut());
-    rows.zip(z.par_chunks_exact(classes).zip(labels)).for_each(|((dz, loss), (z, label))| {
+    team::each(rows.zip(z.par_chunks_exact(classes).zip(labels)), |((dz, loss), (z, label))| {
         // Subtracting the maximum keeps every exponential at or below 1.
         let largest = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         dz.iter_mut().zip(z).for_each(|(e, z)| *e = (z - largest).exp());

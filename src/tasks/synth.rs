@@ -1,6 +1,6 @@
 //! `data synth`: folders of procedural faces, and a sheet of the first of them where one is asked for.
 
-use crate::data::synth;
+use crate::data::synth::{self, World};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::report::grid::{self, Tile};
@@ -19,6 +19,8 @@ pub struct Request {
     /// Pictures of each identity.
     pub images: usize,
     pub seed: u64,
+    /// As in [`World`].
+    pub siblings: bool,
     pub sheet: Option<PathBuf>,
 }
 
@@ -31,21 +33,22 @@ pub fn write(context: &Context, request: &Request) -> Result<()> {
     request.sheet.iter().try_for_each(|sheet| files::check_file(sheet))?;
     let number = |n: usize| u32::try_from(n).map_err(|_| Error::Usage(format!("{n} are too many to draw")));
     let (identities, images) = (number(request.identities)?, number(request.images)?);
+    let world = World { seed: request.seed, siblings: request.siblings };
     let total = u64::from(identities) * u64::from(images);
     context.listener.progress("draw", 0, total, 1, "");
-    synth::write(&request.out, identities, images, request.seed, &|done| {
+    synth::write(&request.out, world, identities, images, &|done| {
         context.listener.progress("draw", done as u64, total, 1, "");
         context.check_stopped()
     })?;
     match &request.sheet {
-        Some(sheet) => write_sheet(sheet, request.seed, identities.min(SHEET.0), images.min(SHEET.1)),
+        Some(sheet) => write_sheet(sheet, world, identities.min(SHEET.0), images.min(SHEET.1)),
         None => Ok(()),
     }
 }
 
-fn write_sheet(path: &Path, seed: u64, identities: u32, images: u32) -> Result<()> {
+fn write_sheet(path: &Path, world: World, identities: u32, images: u32) -> Result<()> {
     let faces: Vec<Vec<Vec<u8>>> =
-        (0..identities).map(|identity| (0..images).map(|image| synth::face(seed, identity, image)).collect()).collect();
+        (0..identities).map(|identity| (0..images).map(|image| world.face(identity, image)).collect()).collect();
     let rows: Vec<Vec<Tile>> =
         faces.iter().map(|faces| faces.iter().map(|rgb| Tile { width: HR.1, height: HR.0, rgb }).collect()).collect();
     output::write(path, &grid::sheet(&[], &rows)?.png()?)

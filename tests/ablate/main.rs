@@ -8,7 +8,7 @@ mod schema;
 
 use hallucinet::Error;
 use hallucinet::backend::Choice;
-use hallucinet::data::synth;
+use hallucinet::data::synth::{self, World};
 use hallucinet::model::config::{Config, Overrides};
 use hallucinet::tasks::ablate::{self, Cell, Findings, ROWS, Request};
 use hallucinet::tasks::{Context, Listener};
@@ -71,7 +71,7 @@ pub fn config(text: &str) -> Config {
 /// 12 people of 3 pictures.
 pub fn faces(folder: &Path) -> PathBuf {
     let data = folder.join("faces");
-    synth::write(&data, 12, 3, 1, &|_| Ok(())).unwrap();
+    synth::write(&data, World::strangers(1), 12, 3, &|_| Ok(())).unwrap();
     data
 }
 

@@ -2,6 +2,7 @@
 //! that fits, which is what `plan` says too. Nothing is left behind.
 
 use crate::standin;
+use hallucinet::data::synth::{self, World};
 use std::path::Path;
 
 const MIB: usize = 1 << 20;
@@ -73,7 +74,7 @@ fn planned(place: &Path, driver: &Path, batch: usize, identities: &str, inferenc
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("tiny.toml"), "").unwrap();
-    hallucinet::data::synth::write(&place.path().join("faces"), 3, 4, 1, &|_| Ok(())).unwrap();
+    synth::write(&place.path().join("faces"), World::strangers(1), 3, 4, &|_| Ok(())).unwrap();
     place
 }
 

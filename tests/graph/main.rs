@@ -4,6 +4,7 @@ mod fusion;
 mod gradient;
 mod memory;
 mod plans;
+mod team;
 mod times;
 
 use hallucinet::backend::cpu::Cpu;

@@ -1,6 +1,6 @@
 //! Properties of single pictures and of populations of them.
 
-use hallucinet::data::synth::face;
+use hallucinet::data::synth::{World, face};
 use std::collections::HashSet;
 
 const WIDTH: usize = 96;
@@ -106,4 +106,35 @@ fn eyes_are_where_the_template_says() {
         let (x, y) = candidates.min_by(|a, b| spot(a.0, a.1).total_cmp(&spot(b.0, b.1))).unwrap();
         assert!(x.abs_diff(ex) <= 3 && y.abs_diff(ey) <= 3, "eye at ({x}, {y}), template ({ex}, {ey})");
     }
+}
+
+/// Root mean square of the difference of two pictures at a quarter of the size, and of what that size loses, near the eyes' rows.
+fn coarse_and_fine(a: &[f64], b: &[f64]) -> (f64, f64) {
+    let difference: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let mut means = vec![0.0; (HEIGHT / 4) * (WIDTH / 4) * 3];
+    let block = |i: usize| ((i / 3 / WIDTH / 4) * (WIDTH / 4) + i / 3 % WIDTH / 4) * 3 + i % 3;
+    difference.iter().enumerate().for_each(|(i, d)| means[block(i)] += d / 16.0);
+    let coarse = mean(means.iter().map(|d| d * d)).sqrt();
+    let fine = mean((40 * WIDTH * 3..64 * WIDTH * 3).map(|i| (difference[i] - means[block(i)]).powi(2))).sqrt();
+    (coarse, fine)
+}
+
+#[test]
+fn siblings_differ_in_what_a_quarter_of_the_size_loses() {
+    // Means over many pictures, where pose, light and noise cancel: what is left is who they are.
+    let shown = |world: World, who: u32| -> Vec<f64> {
+        let mut sum = vec![0.0; HEIGHT * WIDTH * 3];
+        (0..16)
+            .for_each(|image| sum.iter_mut().zip(world.face(who, image)).for_each(|(s, b)| *s += f64::from(b) / 16.0));
+        sum
+    };
+    let means = |siblings: bool| {
+        let people: Vec<Vec<f64>> = (0..12).map(|who| shown(World { seed: 13, siblings }, who)).collect();
+        let pairs: Vec<(f64, f64)> = people[1..].iter().map(|other| coarse_and_fine(&people[0], other)).collect();
+        (mean(pairs.iter().map(|pair| pair.0)), mean(pairs.iter().map(|pair| pair.1)))
+    };
+    let (strangers, siblings) = (means(false), means(true));
+    println!("coarse and fine: strangers {strangers:.2?}, siblings {siblings:.2?}");
+    assert!(siblings.0 < strangers.0 / 3.0, "siblings look alike from afar: {siblings:.2?} against {strangers:.2?}");
+    assert!(siblings.1 > strangers.1 / 3.0 && siblings.1 > 3.0, "and differ near by: {siblings:.2?}, {strangers:.2?}");
 }

@@ -1,6 +1,6 @@
 //! The folder: names, sizes, the same for any number of threads, and nothing left behind by a refusal.
 
-use hallucinet::data::synth::{face, write};
+use hallucinet::data::synth::{World, face, write};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ fn a_folder_per_identity_and_the_same_bits_for_any_number_of_threads() {
         let out = dir.path().join(format!("deep/er{threads}"));
         let last = AtomicUsize::new(0);
         pool.install(|| {
-            write(&out, 3, 2, 9, &|done| {
+            write(&out, World::strangers(9), 3, 2, &|done| {
                 last.fetch_max(done, Ordering::Relaxed);
                 Ok(())
             })
@@ -53,20 +53,20 @@ fn an_empty_folder_is_taken_and_an_occupied_place_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    write(&empty, 1, 1, 0, &|_| Ok(())).unwrap();
+    write(&empty, World::strangers(0), 1, 1, &|_| Ok(())).unwrap();
     assert_eq!(names(&empty), ["id00000"]);
 
-    let refused = write(&empty, 2, 2, 0, &|_| Ok(())).unwrap_err();
+    let refused = write(&empty, World::strangers(0), 2, 2, &|_| Ok(())).unwrap_err();
     assert_eq!(refused.exit_code(), 5, "{refused}");
     assert!(refused.to_string().contains("empty"), "{refused}");
     assert_eq!(names(&empty), ["id00000"]);
 
     let file = dir.path().join("file");
     fs::write(&file, "mine").unwrap();
-    assert_eq!(write(&file, 1, 1, 0, &|_| Ok(())).unwrap_err().exit_code(), 5);
+    assert_eq!(write(&file, World::strangers(0), 1, 1, &|_| Ok(())).unwrap_err().exit_code(), 5);
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     // The file stands where a folder would have to be.
-    assert_eq!(write(&file.join("below"), 1, 1, 0, &|_| Ok(())).unwrap_err().exit_code(), 5);
+    assert_eq!(write(&file.join("below"), World::strangers(0), 1, 1, &|_| Ok(())).unwrap_err().exit_code(), 5);
     assert_eq!(names(dir.path()), ["empty", "file"]);
 }
 
@@ -74,7 +74,7 @@ fn an_empty_folder_is_taken_and_an_occupied_place_is_refused_untouched() {
 fn nothing_to_make_is_a_usage_error() {
     let dir = tempfile::tempdir().unwrap();
     for (identities, images) in [(0, 1), (1, 0)] {
-        let refused = write(&dir.path().join("out"), identities, images, 0, &|_| Ok(())).unwrap_err();
+        let refused = write(&dir.path().join("out"), World::strangers(0), identities, images, &|_| Ok(())).unwrap_err();
         assert_eq!(refused.exit_code(), 2);
     }
     assert!(names(dir.path()).is_empty());
@@ -87,7 +87,7 @@ fn work_that_is_stopped_leaves_nothing() {
         3.. => Err(hallucinet::Error::Interrupted("enough".into())),
         _ => Ok(()),
     };
-    let stopped = write(&dir.path().join("out"), 4, 3, 1, &stop).unwrap_err();
+    let stopped = write(&dir.path().join("out"), World::strangers(1), 4, 3, &stop).unwrap_err();
     assert_eq!(stopped.exit_code(), 130);
     assert!(names(dir.path()).is_empty(), "{:?}", names(dir.path()));
 }

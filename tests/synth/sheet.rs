@@ -1,6 +1,6 @@
 //! Contact sheets for a person to look at: `cargo test --release --test synth sheet -- --ignored`.
 
-use hallucinet::data::synth::face;
+use hallucinet::data::synth::{World, face, write};
 
 fn sheet(path: &str, columns: usize, rows: usize, zoom: usize, cell: impl Fn(usize, usize) -> Vec<u8>) {
     let (w, h) = (columns * 96 * zoom, rows * 112 * zoom);
@@ -52,6 +52,6 @@ fn zoomed() {
 fn speed_of_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let start = std::time::Instant::now();
-    hallucinet::data::synth::write(&dir.path().join("out"), 50, 10, 7, &|_| Ok(())).unwrap();
+    write(&dir.path().join("out"), World::strangers(7), 50, 10, &|_| Ok(())).unwrap();
     println!("{:.3} ms a picture on all cores, with PNG and fsync", start.elapsed().as_secs_f64() * 1000.0 / 500.0);
 }

@@ -2,7 +2,7 @@
 //! code and nothing half-written.
 
 use hallucinet::checkpoint::EVENTS_FILE;
-use hallucinet::data::synth;
+use hallucinet::data::synth::{self, World};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ fn faces() -> &'static Path {
     let (_, path) = FACES.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("faces");
-        synth::write(&path, 4, 2, 1, &|_| Ok(())).unwrap();
+        synth::write(&path, World::strangers(1), 4, 2, &|_| Ok(())).unwrap();
         (folder, path)
     });
     path

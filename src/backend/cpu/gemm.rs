@@ -4,6 +4,7 @@
 //! rows are a multiple of that wide. Whoever calls cuts the work into pieces and hands them to threads.
 
 use super::simd::Level;
+use super::team;
 use super::tile::{self, Block, Strides};
 use rayon::prelude::*;
 
@@ -168,7 +169,7 @@ pub const fn packed_len(depth: usize, columns: usize) -> usize {
 
 /// Packs the transpose of a row-major `[columns][depth]` matrix; missing columns of the last panel become zero.
 pub fn pack_columns(matrix: &[f32], columns: usize, depth: usize, packed: &mut [f32]) {
-    packed.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(panel, packed)| {
+    team::each(packed.par_chunks_exact_mut(depth * PANEL).enumerate(), |(panel, packed)| {
         let first = panel * PANEL;
         let width = PANEL.min(columns - first);
         packed.fill(0.0);
@@ -182,7 +183,7 @@ pub fn pack_columns(matrix: &[f32], columns: usize, depth: usize, packed: &mut [
 
 /// Packs a matrix whose row number k is `row(k)`; missing columns of the last panel become zero.
 pub fn pack_rows<'a>(row: impl Fn(usize) -> &'a [f32] + Sync, columns: usize, depth: usize, packed: &mut [f32]) {
-    packed.par_chunks_exact_mut(depth * PANEL).enumerate().for_each(|(panel, packed)| {
+    team::each(packed.par_chunks_exact_mut(depth * PANEL).enumerate(), |(panel, packed)| {
         let first = panel * PANEL;
         let width = PANEL.min(columns - first);
         for (k, to) in packed.chunks_exact_mut(PANEL).enumerate() {

@@ -10,6 +10,7 @@ mod pages;
 pub mod pairs;
 mod scratch;
 pub mod simd;
+pub mod team;
 mod tile;
 
 pub use scratch::Scratch;
@@ -90,7 +91,7 @@ impl Device for Cpu {
         }
         let (mut store, mut arena) = (lock(&memory.store)?, lock(&memory.arena)?);
         let (store, arena) = (store.bytes_mut(), arena.bytes_mut());
-        self.pool.install(|| {
+        team::awake(&self.pool, || {
             list.iter().try_for_each(|launch| {
                 let (reads, writes) = split(launch, store, arena)?;
                 let (params, level, scratch) = (launch.params.as_slice(), self.level, &self.scratch);

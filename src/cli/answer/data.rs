@@ -21,6 +21,7 @@ pub fn synth(request: &synth::Request) -> Answer {
             "identities": identities,
             "pictures": identities.saturating_mul(images),
             "seed": request.seed,
+            "siblings": request.siblings,
             "sheet": request.sheet.as_ref().map(|sheet| sheet.display().to_string()),
         }),
         code: 0,

@@ -17,6 +17,9 @@ pub struct Synth {
     /// How many pictures of each
     #[arg(long, value_name = "M", value_parser = values::many, allow_negative_numbers = true)]
     pub images: usize,
+    /// Draw people who differ in eyes, brows, nose, mouth and moles alone: hard to tell apart at 28x24
+    #[arg(long)]
+    pub siblings: bool,
     /// Also write a sheet of the first pictures to this PNG file
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,

@@ -153,6 +153,15 @@ impl Identity {
         let lopsided = latent.around(0.0, 0.4);
         Identity { salt, skull, skin, eyes, brows, nose, mouth, hair, beard, lipstick, glasses, lopsided }
     }
+
+    /// The same eyes, brows, nose, mouth, moles and noise on the skull, and in the colours, that all siblings of a world share.
+    /// Nobody's own glasses: their frames would say who it is.
+    pub fn sibling_in(self, seed: u64) -> Self {
+        let Identity { salt, skin: Skin { moles, .. }, eyes, brows, nose, mouth, lopsided, .. } = self;
+        let parent = Identity::draw(seed, u32::MAX);
+        let (skin, eyes) = (Skin { moles, ..parent.skin }, Eyes { iris: parent.eyes.iris, ..eyes });
+        Identity { salt, skin, eyes, brows, nose, mouth, lopsided, glasses: false, ..parent }
+    }
 }
 
 impl Latent<'_> {

@@ -26,9 +26,34 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One picture: 112 rows x 96 columns x RGB bytes.
+/// All the people that one seed can draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct World {
+    pub seed: u64,
+    /// Everybody has the same skull, hair and colours: what tells people apart is finer than a pixel of 28x24.
+    pub siblings: bool,
+}
+
+/// One picture of one of many strangers: 112 rows x 96 columns x RGB bytes.
 pub fn face(seed: u64, identity: u32, image: u32) -> Vec<u8> {
-    let mut person = identity::Identity::draw(seed, identity);
+    World::strangers(seed).face(identity, image)
+}
+
+impl World {
+    /// People who have nothing in common.
+    pub fn strangers(seed: u64) -> Self {
+        World { seed, siblings: false }
+    }
+
+    /// Picture number `image` of person number `identity`: 112 rows x 96 columns x RGB bytes.
+    pub fn face(self, identity: u32, image: u32) -> Vec<u8> {
+        let person = identity::Identity::draw(self.seed, identity);
+        let person = if self.siblings { person.sibling_in(self.seed) } else { person };
+        photograph(self.seed, person, identity, image)
+    }
+}
+
+fn photograph(seed: u64, mut person: identity::Identity, identity: u32, image: u32) -> Vec<u8> {
     let picture = picture::Picture::draw(seed, identity, image);
     let style = &picture.style;
     person.hair.restyle(style.volume, style.fringe, style.length, style.tied);
@@ -52,7 +77,7 @@ pub type Progress<'a> = dyn Fn(usize) -> Result<()> + Sync + 'a;
 ///
 /// # Errors
 /// [`Error::Usage`] where there is nothing to make, [`Error::Output`] where `out` exists and is not an empty folder, [`Error::Io`].
-pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &Progress<'_>) -> Result<()> {
+pub fn write(out: &Path, world: World, identities: u32, images: u32, progress: &Progress<'_>) -> Result<()> {
     if identities == 0 || images == 0 {
         return Err(Error::Usage("synthetic faces need at least one identity and one image".into()));
     }
@@ -63,7 +88,7 @@ pub fn write(out: &Path, identities: u32, images: u32, seed: u64, progress: &Pro
         let person = folder.path().join(format!("id{identity:05}"));
         for picture in 0..images {
             // Sensor noise does not compress; trying hard would double the time of a picture.
-            let bytes = image::encode(HR.1, HR.0, &face(seed, identity, picture), Compression::Fast)?;
+            let bytes = image::encode(HR.1, HR.0, &world.face(identity, picture), Compression::Fast)?;
             folder.write(&person.join(format!("{picture:04}.png")), &bytes)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1)?;
         }

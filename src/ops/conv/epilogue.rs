@@ -6,7 +6,7 @@
 //! Sums over pixels are made piece by piece and added in the order of the pieces. Does not know how the sums came about.
 
 use super::{EPILOGUE_ADD, EPILOGUE_BIAS_SUMS, EPILOGUE_KEEP, EPILOGUE_PRELU_GRADIENT};
-use crate::backend::cpu::HostArgs;
+use crate::backend::cpu::{HostArgs, team};
 use crate::backend::{Dim, Kernel, Launch, Region};
 use crate::error::Result;
 use crate::ops::{Desc, Epilogue, Io, Op, mismatch, part, whole};
@@ -275,7 +275,7 @@ pub(super) fn for_pieces(
     let sums = cut(&mut slopes, channels, count).into_iter().zip(cut(&mut biases, channels, count));
     let pieces: Vec<Written> =
         pieces.zip(sums).map(|((y, before), (slopes, biases))| Written { y, before, slopes, biases }).collect();
-    pieces.into_par_iter().enumerate().for_each(|(index, mut piece)| work(index, &mut piece));
+    team::each(pieces.into_par_iter().enumerate(), |(index, mut piece)| work(index, &mut piece));
     add_parts(&slopes, channels, whole.slopes);
     add_parts(&biases, channels, whole.biases);
 }

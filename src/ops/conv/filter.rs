@@ -11,6 +11,7 @@ use super::winograd::FilterGradient;
 use super::{Conv, EPILOGUE_BIAS, Geometry, gather, locate};
 use crate::backend::cpu::HostArgs;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
+use crate::backend::cpu::team;
 use crate::backend::{Dim, Kernel, Launch};
 use crate::error::Result;
 use crate::ops::{Desc, Io, Number, Op, Type, bf16, mismatch};
@@ -202,7 +203,7 @@ fn filter_host<T: Number>(mut args: HostArgs) {
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
     let partials = &mut args.output::<f32>(0)[..cut.partials(outputs)];
-    partials.par_chunks_exact_mut(cut.task(outputs)).enumerate().for_each(|(task, partial)| {
+    team::each(partials.par_chunks_exact_mut(cut.task(outputs)).enumerate(), |(task, partial)| {
         let (chunk, piece) = (task / cut.pieces, task % cut.pieces);
         let (filter, bias) = partial.split_at_mut(outputs * cut.width);
         let taps = piece * cut.width..((piece + 1) * cut.width).min(depth);
@@ -228,7 +229,7 @@ fn reduce_host(mut args: HostArgs) {
     let (depth, outputs) = ((g.kh * g.kw * g.c) as usize, g.o as usize);
     let cut = Cut::new((g.n * g.oh * g.ow) as usize, depth);
     let task = |chunk: usize, piece: usize| &partials[(chunk * cut.pieces + piece) * cut.task(outputs)..];
-    dw.par_chunks_exact_mut(depth).enumerate().for_each(|(o, dw)| {
+    team::each(dw.par_chunks_exact_mut(depth).enumerate(), |(o, dw)| {
         for (piece, dw) in dw.chunks_mut(cut.width).enumerate() {
             dw.copy_from_slice(&task(0, piece)[o * cut.width..][..dw.len()]);
             for chunk in 1..cut.chunks {

@@ -15,6 +15,7 @@ use super::{
 use crate::backend::cpu::dots::{self, Block, Rows};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::backend::{Launch, Region};
 use crate::error::Result;
@@ -213,7 +214,7 @@ fn few_pixels(g: &Geometry, (x, w): (&[f32], &[f32]), tail: Tail, (level, scratc
     let (depth, channels, pixels) = ((g.kh * g.kw * g.c) as usize, g.o as usize, (g.n * g.oh * g.ow) as usize);
     let blocks = tap_blocks(g, g.c as usize);
     scratch.of_launch(pixels * channels, |products| {
-        products.par_chunks_mut(OUTPUTS * pixels).enumerate().for_each(|(task, out)| {
+        team::each(products.par_chunks_mut(OUTPUTS * pixels).enumerate(), |(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
             dots::multiply(level, rows, x, &blocks, pixels, out);
         });

@@ -17,6 +17,7 @@ use crate::backend::cpu::gemm::{self, Extent, PANEL};
 use crate::backend::cpu::lanes;
 use crate::backend::cpu::pairs::{self, Target, Words};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use crate::backend::cpu::{HostArgs, Scratch};
 use crate::ops::bf16;
 use rayon::prelude::*;
@@ -63,7 +64,7 @@ fn few_pixels(
     let depth = (g.kh * g.kw) as usize * words;
     let blocks = tap_blocks(g, words);
     scratch.of_launch(pixels * channels, |products| {
-        products.par_chunks_mut(OUTPUTS * pixels).enumerate().for_each(|(task, out)| {
+        team::each(products.par_chunks_mut(OUTPUTS * pixels).enumerate(), |(task, out)| {
             let rows = Rows { data: &w[task * OUTPUTS * depth..], stride: depth, count: out.len() / pixels };
             dots::multiply_pairs(level, rows, x, &blocks, pixels, out);
         });
@@ -122,7 +123,7 @@ impl Products<'_> {
         let size = PIECE * channels;
         let count = whole.y.len().div_ceil(size);
         let pieces: Vec<_> = cut(whole.y, size, count).into_iter().zip(cut(whole.before, size, count)).collect();
-        pieces.into_par_iter().enumerate().for_each(|(piece, (y, before))| {
+        team::each(pieces.into_par_iter().enumerate(), |(piece, (y, before))| {
             let first = piece * size;
             let mut wide = [y.len(), y.len(), before.len(), if residual.is_empty() { 0 } else { y.len() }]
                 .map(|length| vec![0.0; length]);

@@ -8,6 +8,7 @@ use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{Extent, PANEL, panels};
 use crate::backend::cpu::pairs::{self, Target, Words};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use rayon::prelude::*;
 
 /// Outputs that one task computes.
@@ -71,7 +72,7 @@ pub(super) fn multiply(
         let (packed, products) = memory.split_at_mut(words * picture.places);
         picture.pack(g, x, packed);
         let packed: &[u32] = bytemuck::cast_slice(packed);
-        products.par_chunks_mut(OUTPUTS * stride).enumerate().for_each(|(task, out)| {
+        team::each(products.par_chunks_mut(OUTPUTS * stride).enumerate(), |(task, out)| {
             let extent = Extent { rows: out.len() / stride, ..extent };
             for tap in 0..taps {
                 let shift = picture.place((0, tap / g.kw as usize, tap % g.kw as usize), 0);

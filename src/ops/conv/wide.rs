@@ -6,6 +6,7 @@
 use crate::backend::cpu::gemm::PANEL;
 use crate::backend::cpu::lanes::{Job, Simd, Stored};
 use crate::backend::cpu::simd::Vector;
+use crate::backend::cpu::team;
 use crate::ops::{Number, Type};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -39,7 +40,7 @@ impl<'a, T: Number> Wide<'a, T> {
     /// Rounds what was written, where that is still to be done.
     pub fn finish(self) {
         if T::TYPE != Type::F32 {
-            self.numbers.par_iter_mut().zip(&self.wide).for_each(|(number, wide)| *number = T::round(*wide));
+            team::each(self.numbers.par_iter_mut().zip(&self.wide), |(number, wide)| *number = T::round(*wide));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::epilogue::{Written, cut};
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Right};
 use crate::backend::cpu::lanes::{self, Job, Simd, Stored};
 use crate::backend::cpu::simd::{Level, Vector};
+use crate::backend::cpu::team;
 use rayon::prelude::*;
 
 /// Width of y from which on its rows fill the tiles of a product.
@@ -34,7 +35,7 @@ pub(super) fn run<T: Stored>(
     let size = ROWS * columns * channels;
     let count = whole.y.len().div_ceil(size);
     let pieces: Vec<_> = cut(whole.y, size, count).into_iter().zip(cut(whole.before, size, count)).collect();
-    pieces.into_par_iter().enumerate().for_each(|(piece, (y, before))| {
+    team::each(pieces.into_par_iter().enumerate(), |(piece, (y, before))| {
         let step = (g.kh * g.c) as usize;
         let mut band = vec![0.0; (g.w + 2 * g.pad) as usize * step];
         let mut sums = vec![0.0; columns * channels];

@@ -8,6 +8,7 @@ use super::{GROUP, padded};
 use crate::backend::cpu::gemm::Lines;
 use crate::backend::cpu::lanes::{self, Grid, GridMut, Job, Simd, Steps, transpose};
 use crate::backend::cpu::simd::{Level, PANEL, Vector, prefetch};
+use crate::backend::cpu::team;
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -37,7 +38,7 @@ impl Filters<'_> {
     pub fn pack(&self, level: Level, packed: &mut [f32]) {
         let packed = &mut packed[..9 * padded(self.outputs) * padded(self.channels)];
         let across = padded(self.extents().1) / PANEL;
-        packed.par_chunks_exact_mut(across * BLOCK).enumerate().for_each(|(depth, packed)| {
+        team::each(packed.par_chunks_exact_mut(across * BLOCK).enumerate(), |(depth, packed)| {
             lanes::run(level, Pack { filters: self, depth: depth * PANEL, packed });
         });
     }
@@ -115,7 +116,7 @@ fn exchange<V: Vector>(simd: Simd<V>, (from, at, row): (&[f32], usize, usize), t
 pub(super) fn pack_phases(w: &[f32], (outputs, channels): (usize, usize), packed: &mut [f32]) {
     let across = 4 * channels / PANEL;
     let packed = &mut packed[..9 * padded(outputs) * 4 * channels];
-    packed.par_chunks_exact_mut(across * BLOCK).enumerate().for_each(|(depth, packed)| {
+    team::each(packed.par_chunks_exact_mut(across * BLOCK).enumerate(), |(depth, packed)| {
         packed.fill(0.0);
         for (column, block) in packed.chunks_exact_mut(BLOCK).enumerate() {
             let (phase, first) = (column * PANEL / channels, column * PANEL % channels);

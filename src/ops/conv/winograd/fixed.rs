@@ -24,6 +24,7 @@ use crate::backend::cpu::gemm::{Extent, PANEL};
 use crate::backend::cpu::lanes;
 use crate::backend::cpu::pairs::{self, Scales, Target, Words};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use crate::ops::bf16;
 use crate::ops::conv::Geometry;
 use crate::ops::conv::epilogue::Written;
@@ -70,11 +71,11 @@ impl<'a> Fixed<'a> {
         let filters = self.groups() * self.slices() * FILTERS;
         self.scratch.of_launch(filters + self.w.len(), |memory| {
             let (u, w) = memory.split_at_mut(filters);
-            w.par_chunks_mut(WIDENED).zip(self.w.par_chunks(WIDENED)).for_each(|(to, from)| {
+            team::each(w.par_chunks_mut(WIDENED).zip(self.w.par_chunks(WIDENED)), |(to, from)| {
                 lanes::run(self.level, Convert { from, to });
             });
             let (w, channels) = (&*w, padded(e.c));
-            u.par_chunks_mut(FILTERS).enumerate().for_each(|(unit, u)| self.transform(w, unit, u));
+            team::each(u.par_chunks_mut(FILTERS).enumerate(), |(unit, u)| self.transform(w, unit, u));
             let u = &*u;
             let block = if 4 * u.len() <= SMALL { BLOCK } else { 4 * BLOCK };
             // Two pieces at the least, for a second thread.

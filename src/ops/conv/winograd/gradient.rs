@@ -11,6 +11,7 @@ use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{self, Extent, Left, PANEL, Planes, Right};
 use crate::backend::cpu::lanes::{self, Job, Simd, Steps};
 use crate::backend::cpu::simd::{Level, Vector};
+use crate::backend::cpu::team;
 use crate::ops::conv::Geometry;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -54,7 +55,8 @@ impl FilterGradient {
     /// The partial sums of every task; with `bias` those of dy as well.
     pub fn run(&self, x: &[f32], dy: &[f32], bias: bool, (level, scratch): (Level, &Scratch), partials: &mut [f32]) {
         let (e, across) = (&self.extents, self.extents.tiles_across());
-        partials[..self.partials()].par_chunks_exact_mut(self.task()).enumerate().for_each(|(task, partial)| {
+        let tasks = partials[..self.partials()].par_chunks_exact_mut(self.task());
+        team::each(tasks.enumerate(), |(task, partial)| {
             let (chunk, group) = (task / self.groups, task % self.groups);
             let (filter, sums) = partial.split_at_mut(9 * GROUP * e.o);
             let strips = chunk * self.strips..((chunk + 1) * self.strips).min(e.strips());
@@ -78,7 +80,7 @@ impl FilterGradient {
     pub fn reduce(&self, partials: &[f32], dw: &mut [f32], db: &mut [f32]) {
         let e = &self.extents;
         let task = |chunk: usize, group: usize| &partials[(chunk * self.groups + group) * self.task()..][..self.task()];
-        dw.par_chunks_exact_mut(9 * e.c).enumerate().for_each(|(o, dw)| {
+        team::each(dw.par_chunks_exact_mut(9 * e.c).enumerate(), |(o, dw)| {
             for (tap, dw) in dw.chunks_exact_mut(e.c).enumerate() {
                 for (group, dw) in dw.chunks_mut(GROUP).enumerate() {
                     let at = (o * 9 + tap) * group_width(e.c, group);

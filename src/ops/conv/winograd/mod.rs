@@ -32,6 +32,7 @@ use crate::backend::cpu::Scratch;
 use crate::backend::cpu::gemm::{self, Extent, Left, Lines, PANEL, Planes, Right};
 use crate::backend::cpu::lanes::{self, Stored};
 use crate::backend::cpu::simd::Level;
+use crate::backend::cpu::team;
 use ahead::Ahead;
 pub(super) use filter::packed_len;
 use filter::{Filters, Source, Transform, group_len, group_width};
@@ -160,14 +161,14 @@ impl<'a, T: Stored> Correlation<'a, T> {
         let e = &self.extents;
         let (channels, tiles) = (padded(e.c), e.tiles());
         let (v, m) = memory.split_at_mut(tiles * e.stride(channels));
-        v.par_chunks_mut(4 * e.stride(channels)).enumerate().for_each(|(index, v)| {
+        team::each(v.par_chunks_mut(4 * e.stride(channels)).enumerate(), |(index, v)| {
             self.scratch.of_worker(e.planes() * channels, |patch| {
                 let tiles = index * 4..(index * 4 + 4).min(tiles);
                 self.windows(x, tiles, patch, v);
             });
         });
         let v = &*v;
-        m.par_chunks_mut(tiles * e.stride(GROUP)).enumerate().for_each(|(group, m)| {
+        team::each(m.par_chunks_mut(tiles * e.stride(GROUP)).enumerate(), |(group, m)| {
             self.scratch.of_worker(group_len(e.planes(), DEPTH, GROUP), |u| {
                 for from in (0..channels).step_by(DEPTH) {
                     let depth = DEPTH.min(channels - from);
@@ -200,7 +201,7 @@ impl<'a, T: Stored> Correlation<'a, T> {
         let e = &self.extents;
         let channels = padded(e.c);
         let whole = group_len(e.planes(), channels, GROUP);
-        u.par_chunks_mut(whole).enumerate().for_each(|(group, u)| self.transform(group, 0..channels, u));
+        team::each(u.par_chunks_mut(whole).enumerate(), |(group, u)| self.transform(group, 0..channels, u));
         let u = &*u;
         let block = match (e.tile, 4 * u.len() <= SMALL) {
             (LARGE_TILE, _) => LARGE_BLOCK,

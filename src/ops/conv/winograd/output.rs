@@ -6,6 +6,7 @@ use super::transform::{Axis, columns};
 use super::{GROUP, padded};
 use crate::backend::cpu::lanes::{Grid, GridMut, Job, Lanes, Simd, Steps, Stored};
 use crate::backend::cpu::simd::{PANEL, Vector};
+use crate::backend::cpu::team;
 use crate::ops::conv::epilogue::{Written, add_parts};
 use rayon::prelude::*;
 use std::marker::PhantomData;
@@ -77,7 +78,7 @@ pub(super) fn for_strips<T: Stored>(
         Piece { tiles: start * across..end * across, first: first - length, to }
     };
     let pieces: Vec<Piece<T>> = (0..e.strips()).step_by(strips).map(cut).collect();
-    pieces.into_par_iter().for_each(|mut piece| work(&mut piece));
+    team::each(pieces.into_par_iter(), |mut piece| work(&mut piece));
     add_parts(&slopes, channels, whole.slopes);
     add_parts(&biases, channels, whole.biases);
 }
