@@ -3,6 +3,7 @@
 
 use hallucinet::cli::args;
 use hallucinet::data::image::{Picture, encode_png};
+use hallucinet::data::synth::{self, World};
 use std::path::Path;
 use std::process::Command;
 
@@ -94,7 +95,8 @@ fn commands_marked_record_are_ones_that_would_run() {
     assert!(made.is_empty(), "a rehearsal left {made:?}");
 }
 
-/// What LFW's folder looks like, with two people of two pictures in each of ten sets, and the configurations of this repository.
+/// What LFW's folder looks like, with two people of two pictures in each of ten sets, some drawn siblings, and the configurations of this
+/// repository.
 fn stand_in(folder: &Path) {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     std::fs::create_dir(folder.join("configs")).unwrap();
@@ -117,6 +119,7 @@ fn stand_in(folder: &Path) {
             }
         }
     }
+    synth::write(&folder.join("siblings"), World { seed: 1, siblings: true }, 12, 2, &|_| Ok(())).unwrap();
     std::fs::write(folder.join("lfw/people.txt"), people).unwrap();
     std::fs::write(folder.join("lfw/pairs.txt"), pairs).unwrap();
 }
