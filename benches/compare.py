@@ -11,6 +11,7 @@ library.
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -27,6 +28,7 @@ a = ap.parse_args()
 
 
 def run(program, *more):
+    env = {**os.environ, "CRITERION_HOME": home}
     return subprocess.run(["taskset", "-c", a.cpus, program, *more], check=True, capture_output=True, text=True, env=env).stdout
 
 
@@ -53,9 +55,6 @@ def predictions(printed):
 
 
 with tempfile.TemporaryDirectory() as home:
-    import os
-
-    env = {**os.environ, "CRITERION_HOME": home}
     names = [name for name in named(a.before) if name in set(named(a.after))]
     rows = {}
     for _ in range(a.rounds):
